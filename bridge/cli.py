@@ -1,0 +1,308 @@
+"""`deskbridge …`: what may an operator ask for, and how is a mistake answered? With one line, never a traceback.
+
+Exit codes: 0 done, 1 failed, 2 wrong usage. Commands import what they need when they run, so `--help` is quick.
+"""
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, is_dataclass
+from datetime import datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+if TYPE_CHECKING:
+    from bridge.runtime.settings import Settings
+
+app = typer.Typer(
+    name="deskbridge",
+    help="Answer WhatsApp messages from the helpdesk you already use.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+events = typer.Typer(help="Dead letters: what could not be done, and why.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(events, name="events")
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
+EventIds = Annotated[list[str], typer.Argument(help="Ids as `events list` shows them.", metavar="ID...")]
+
+
+def main() -> NoReturn:
+    """The console script."""
+    with _one_line_for_failures():
+        app()
+    sys.exit(0)
+
+
+@app.callback(invoke_without_command=True)
+def _root(
+    show_version: Annotated[bool, typer.Option("--version", help="Print the version.", is_eager=True)] = False,
+) -> None:
+    if show_version:
+        typer.echo(f"deskbridge {version('deskbridge')}")
+        raise typer.Exit
+
+
+@app.command()
+def up() -> None:
+    """Run everything as one process group; with nothing configured, with a sandbox to try it in."""
+    from bridge.runtime.settings import load_environment, load_settings
+
+    environ = load_environment(Path.cwd())
+    settings = load_settings(environ)
+    _stay(settings)
+    from bridge.runtime import launcher
+
+    raise typer.Exit(launcher.up(settings, environ))
+
+
+@app.command()
+def serve() -> None:
+    """Run the web part alone: webhooks, /healthz, /readyz, /metrics."""
+    settings = _for_accounts()
+    settings.account()
+    _stay(settings)
+    from bridge.runtime import web
+
+    web.run(settings)
+
+
+@app.command()
+def worker(
+    count: Annotated[int | None, typer.Option(min=1, max=64, help="Processes; default DESKBRIDGE_WORKERS.")] = None,
+) -> None:
+    """Run workers alone: they do what the events ask for."""
+    settings = _for_accounts()
+    settings.account()
+    _stay(settings)
+    from bridge.runtime import worker as worker_role
+    from bridge.runtime.supervisor import Role, Supervisor
+
+    processes = settings.workers if count is None else count
+    if processes == 1:
+        worker_role.run(settings)
+    else:
+        raise typer.Exit(Supervisor([Role("worker", lambda: worker_role.run(settings), count=processes)]).run())
+
+
+@app.command()
+def scheduler() -> None:
+    """Run the scheduler alone: it rings for whatever lies too long. Two of them do no harm."""
+    settings = _for_accounts()
+    settings.account()
+    _stay(settings)
+    from bridge.runtime import scheduler as scheduler_role
+
+    scheduler_role.run(settings)
+
+
+@app.command()
+def sandbox(
+    host: Annotated[str, typer.Option(help="Where it listens.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Where it listens.")] = 8001,
+) -> None:
+    """Run the simulators of the Cloud API and of the helpdesks alone."""
+    settings = _for_data()
+    from bridge.runtime import sandbox_accounts
+
+    clock_file = settings.clock_file or sandbox_accounts.clock_file(settings.data_dir)
+    sandbox_accounts.become_sandbox(settings.data_dir, host=host, port=port, clock_file=clock_file)
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the database's schema up to date."""
+    settings = _for_data()
+    from bridge.runtime import wiring
+
+    settings.encryption_keys()
+    wiring.migrate(settings)
+    typer.echo("the schema is current")
+
+
+@app.command()
+def doctor(
+    fix: Annotated[bool, typer.Option("--fix", help="Make what is missing, where that is possible.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Check the set-up against the live accounts: a line each, with the mend. Exit 1 if anything is red."""
+    settings = _for_accounts()
+    settings.account()
+    from bridge.runtime import doctor as doctor_role
+    from connectors.interface import FindingLevel
+
+    findings = doctor_role.run(settings, fix=fix)
+    if as_json:
+        _print_json(findings)
+    else:
+        for finding in findings:
+            mend = f" -> {finding.mend}" if finding.mend and finding.level is not FindingLevel.OK else ""
+            typer.echo(f"{finding.level.value:<8} {finding.check}: {finding.message}{mend}")
+    red_count = sum(finding.level is FindingLevel.RED for finding in findings)
+    if red_count:
+        _fail(f"{red_count} of {len(findings)} checks are red")
+
+
+@app.command()
+def reconcile(as_json: Json = False) -> None:
+    """Ask the helpdesk now what its webhooks may have failed to tell."""
+    settings = _for_accounts()
+    settings.account()
+    from bridge.runtime import operations
+
+    count = operations.reconcile(settings)
+    _print_count(count, "ticket(s) to look at", as_json=as_json)
+
+
+@events.command("list")
+def events_list(
+    state: Annotated[str | None, typer.Option(help="Only those in this state.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many, newest first.")] = 50,
+    as_json: Json = False,
+) -> None:
+    """List dead letters: ids, kinds and reasons, nobody's texts."""
+    settings = _for_data()
+    from bridge.runtime import operations
+
+    found = operations.list_events(settings, state=state, limit=limit)
+    if as_json:
+        _print_json(found)
+    elif not found:
+        typer.echo("no events")
+    for summary in () if as_json else found:
+        typer.echo("  ".join(_shown(value) for value in _plain(summary).values()))
+
+
+@events.command("show")
+def events_show(
+    event_id: Annotated[str, typer.Argument(help="An id as `events list` shows it.", metavar="ID")],
+    reveal: Annotated[bool, typer.Option("--reveal", help="Decrypt what the customer or agent wrote, too.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Show one event whole."""
+    settings = _for_data()
+    from bridge.runtime import operations
+
+    detail = operations.show_event(settings, event_id, reveal=reveal)
+    if as_json:
+        _print_json(detail)
+    else:
+        for name, value in _plain(detail).items():
+            typer.echo(f"{name:<18} {_shown(value)}")
+
+
+@events.command("replay")
+def events_replay(
+    event_ids: Annotated[list[str] | None, typer.Argument(help="Ids of dead letters.", metavar="[ID...]")] = None,
+    every: Annotated[bool, typer.Option("--all", help="All dead letters.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Try dead letters again."""
+    if every == bool(event_ids):
+        raise typer.BadParameter("give ids, or --all")
+    settings = _for_data()
+    from bridge.runtime import operations
+
+    count = operations.replay(settings, None if every else event_ids)
+    _print_count(count, "event(s) will be tried again", as_json=as_json)
+
+
+@events.command("drop")
+def events_drop(event_ids: EventIds, as_json: Json = False) -> None:
+    """Give dead letters up for good."""
+    settings = _for_data()
+    from bridge.runtime import operations
+
+    count = operations.drop(settings, event_ids)
+    _print_count(count, "event(s) dropped", as_json=as_json)
+
+
+def _for_accounts() -> "Settings":
+    """Settings of a command that talks to the accounts, or to those of a sandbox that `up` started."""
+    from bridge.runtime.sandbox_accounts import environment_beside_sandbox
+    from bridge.runtime.settings import load_environment, load_settings
+
+    return load_settings(environment_beside_sandbox(load_environment(Path.cwd())))
+
+
+def _for_data() -> "Settings":
+    """Settings of a command that talks to nobody."""
+    from bridge.runtime.settings import load_environment, load_settings
+
+    return load_settings(load_environment(Path.cwd()), accounts=False)
+
+
+def _stay(settings: "Settings") -> None:
+    """Prepare a process that stays: logs, and a word on names that mean nothing."""
+    from bridge.runtime import log
+    from bridge.runtime.settings import load_environment, unknown_variables
+
+    log.configure(settings.log_format)
+    for line in unknown_variables(load_environment(Path.cwd())):
+        typer.echo(f"deskbridge: warning: {line}", err=True)
+
+
+@contextmanager
+def _one_line_for_failures() -> Iterator[None]:
+    try:
+        yield
+    except Exception as exc:  # noqa: BLE001 - a traceback would show texts and secrets
+        _fail(_line_for(exc))
+
+
+def _line_for(exc: Exception) -> str:
+    import structlog
+    from redis.exceptions import RedisError
+
+    from bridge.runtime import log
+    from bridge.runtime.operator_error import OperatorError
+    from bridge.store.crypto import CannotDecrypt
+    from bridge.store.database import StoreUnavailable
+    from bridge.store.migration import SchemaNotCurrent
+
+    match exc:
+        case OperatorError() | CannotDecrypt() | SchemaNotCurrent():
+            return str(exc)
+        case StoreUnavailable():
+            return "the database does not answer: see that it runs, and that DESKBRIDGE_DATABASE_URL is right"
+        case RedisError():
+            return "Redis does not answer: see that it runs, and that DESKBRIDGE_REDIS_URL is right"
+        case _:
+            log.configure()
+            structlog.get_logger().error("command.failed", exc_info=exc)
+            return f"a mistake of deskbridge itself ({log.exception_type(exc)}): please report the lines above"
+
+
+def _fail(line: str) -> NoReturn:
+    typer.echo(f"deskbridge: {line}", err=True)
+    sys.exit(1)
+
+
+def _print_json(value: object) -> None:
+    typer.echo(json.dumps(value, default=_jsonable, indent=2))
+
+
+def _print_count(count: int, what: str, *, as_json: bool) -> None:
+    typer.echo(json.dumps({"count": count}) if as_json else f"{count} {what}")
+
+
+def _plain(value: Any) -> dict[str, object]:
+    return asdict(value)
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, datetime):
+        return value.strftime("%Y-%m-%d %H:%M:%SZ")
+    return "-" if value is None else str(value)
+
+
+def _jsonable(value: object) -> object:
+    if is_dataclass(value) and not isinstance(value, type):
+        return asdict(value)
+    return value.isoformat() if isinstance(value, datetime) else str(value)

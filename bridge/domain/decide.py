@@ -1,0 +1,225 @@
+"""What follows from what happened? The only place where policy meets an event. Pure: no clock, no I/O, no settings."""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import assert_never
+
+from bridge.domain import notes
+from bridge.domain.commands import Command
+from bridge.domain.customer_service_window import CustomerServiceWindow
+from bridge.domain.model import DeliveryFailure
+from bridge.domain.text import split_message
+
+SEND_ATTEMPTS_AFTER_REFUSAL = 3
+
+
+class ClosedWindowPolicy(StrEnum):
+    """What becomes of an agent's free-form reply once the window is closed."""
+
+    HOLD = "hold"
+    REJECT = "reject"
+
+
+class FailureMeaning(StrEnum):
+    """What a `failed` status asks of us."""
+
+    WINDOW_CLOSED = "window_closed"
+    TRY_AGAIN = "try_again"
+    NEEDS_OPERATOR = "needs_operator"
+    PERMANENT = "permanent"
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The policy of a channel."""
+
+    closed_window: ClosedWindowPolicy
+    hold_for: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class PostMessage:
+    """Show the customer's message on the ticket."""
+
+
+@dataclass(frozen=True, slots=True)
+class SendText:
+    """Send one WhatsApp message, now or (`held`) once the window opens."""
+
+    text: str = field(repr=False)
+    held: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AddNote:
+    """Tell the agent in a private note on the ticket that the event belongs to."""
+
+    text: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseHeld:
+    """Everything held for the window may go, in its order and before newer replies."""
+
+
+@dataclass(frozen=True, slots=True)
+class DropHeld:
+    """Nothing held may go any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resend:
+    """Every unconfirmed or failed reply of the ticket goes again, in order; `held` when the window is closed."""
+
+    held: bool
+
+
+@dataclass(frozen=True, slots=True)
+class HoldAgain:
+    """The refused reply waits for the window and is sent anew then."""
+
+
+@dataclass(frozen=True, slots=True)
+class TryAgain:
+    """The refused reply, certainly not delivered, is sent anew after a pause."""
+
+
+@dataclass(frozen=True, slots=True)
+class WaitForOperator:
+    """The refused reply is sent anew once a person has acted; until then nothing of the channel is."""
+
+
+@dataclass(frozen=True, slots=True)
+class GiveUp:
+    """The refused reply failed for good (`/wa resend` may send it again)."""
+
+
+Effect = (
+    PostMessage | SendText | AddNote | ReleaseHeld | DropHeld | Resend | HoldAgain | TryAgain | WaitForOperator | GiveUp
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    window: CustomerServiceWindow
+    effects: tuple[Effect, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CustomerWrote:
+    """A message of the customer."""
+
+    sent_at: datetime
+    opens_window: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AgentReplied:
+    """A public comment by a member of staff, as WhatsApp text."""
+
+    text: str = field(repr=False)
+    attachment_count: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class AgentCommanded:
+    """A `/wa` note. The numbers are what the conversation holds at this moment."""
+
+    command: Command
+    held_count: int
+    resendable_count: int
+    status_report: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryRefused:
+    """Meta said `failed` of something that we sent at `sent_at`, for the `attempts`th time."""
+
+    text: str = field(repr=False)
+    sent_at: datetime
+    attempts: int
+    meaning: FailureMeaning
+    failure: DeliveryFailure
+
+
+Event = CustomerWrote | AgentReplied | AgentCommanded | DeliveryRefused
+
+
+def decide(window: CustomerServiceWindow, event: Event, *, now: datetime, rules: Rules) -> Decision:
+    """The conversation's window after `event`, and what is to be done. `now` is business time."""
+    match event:
+        case CustomerWrote():
+            return _customer_wrote(window, event, now=now)
+        case AgentReplied():
+            return Decision(window, _agent_replied(window, event, now=now, rules=rules))
+        case AgentCommanded():
+            return Decision(window, _agent_commanded(window, event, now=now))
+        case DeliveryRefused():
+            return _delivery_refused(window, event, now=now, rules=rules)
+        case _:
+            assert_never(event)
+
+
+def _customer_wrote(window: CustomerServiceWindow, event: CustomerWrote, *, now: datetime) -> Decision:
+    if event.opens_window:
+        window = window.after_inbound(event.sent_at, now=now)
+    if event.opens_window and window.is_open(now):
+        return Decision(window, (PostMessage(), ReleaseHeld()))
+    return Decision(window, (PostMessage(),))
+
+
+def _agent_replied(
+    window: CustomerServiceWindow, event: AgentReplied, *, now: datetime, rules: Rules
+) -> tuple[Effect, ...]:
+    parts = split_message(event.text) if event.text.strip() else []
+    if not parts:
+        return (AddNote(notes.nothing_to_send(event.attachment_count)),) if event.attachment_count else ()
+    files = (AddNote(notes.files_not_sent(event.attachment_count)),) if event.attachment_count else ()
+    if window.is_open(now):
+        return (*(SendText(part, held=False) for part in parts), *files)
+    if rules.closed_window is ClosedWindowPolicy.REJECT:
+        return (AddNote(notes.rejected(event.text, window=window, now=now)), *files)
+    told = AddNote(notes.held(event.text, window=window, now=now, hold_for=rules.hold_for))
+    return (*(SendText(part, held=True) for part in parts), told, *files)
+
+
+def _agent_commanded(window: CustomerServiceWindow, event: AgentCommanded, *, now: datetime) -> tuple[Effect, ...]:
+    match event.command:
+        case Command.STATUS:
+            return (AddNote(event.status_report),)
+        case Command.HOLD_CANCEL:
+            return (DropHeld(), AddNote(notes.hold_cancelled(event.held_count)))
+        case Command.RESEND:
+            if event.resendable_count == 0:
+                return (AddNote(notes.resending(0)),)
+            if window.is_open(now):
+                return (Resend(held=False), AddNote(notes.resending(event.resendable_count)))
+            return (Resend(held=True), AddNote(notes.resend_waits(event.resendable_count)))
+        case Command.HELP:
+            return (AddNote(notes.command_list()),)
+        case _:
+            assert_never(event.command)
+
+
+def _delivery_refused(
+    window: CustomerServiceWindow, event: DeliveryRefused, *, now: datetime, rules: Rules
+) -> Decision:
+    match event.meaning:
+        case FailureMeaning.WINDOW_CLOSED:
+            holds = rules.closed_window is ClosedWindowPolicy.HOLD
+            refused = window.after_refusal(event.sent_at)
+            if holds and refused.is_open(now):
+                return Decision(refused, (TryAgain(),))  # the customer wrote meanwhile
+            told = notes.refused_by_meta(
+                event.text, window=window, sent_at=event.sent_at, policy_holds=holds, hold_for=rules.hold_for
+            )
+            return Decision(refused, (HoldAgain() if holds else GiveUp(), AddNote(told)))
+        case FailureMeaning.TRY_AGAIN if event.attempts < SEND_ATTEMPTS_AFTER_REFUSAL:
+            return Decision(window, (TryAgain(),))
+        case FailureMeaning.NEEDS_OPERATOR:
+            return Decision(window, (WaitForOperator(),))
+        case FailureMeaning.PERMANENT | FailureMeaning.TRY_AGAIN:
+            return Decision(window, (GiveUp(), AddNote(notes.failed(event.text, event.failure))))
+        case _:
+            assert_never(event.meaning)

@@ -1,0 +1,96 @@
+"""The values the bridge thinks in. Frozen, typed, and silent: personal fields are kept out of every `repr`."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import NewType
+
+WaId = NewType("WaId", str)
+"""Digits. Meta's id of a person; may differ from the number dialled, and may be absent."""
+Bsuid = NewType("Bsuid", str)
+"""Business-scoped user id, like `PT.30991122334455667788`. Whole and case-sensitive."""
+Wamid = NewType("Wamid", str)
+"""Opaque, compared as a whole. Holds the customer's number in base64: personal data."""
+PhoneNumberId = NewType("PhoneNumberId", str)
+MessageKey = NewType("MessageKey", str)
+"""Our key of an outbound message, sent as `biz_opaque_callback_data`: `db1:<shard>:<ulid>`."""
+
+
+class MessageStatus(StrEnum):
+    """What became of an outbound message, in the order a message goes through them."""
+
+    QUEUED = "queued"
+    ACCEPTED = "accepted"
+    SENT = "sent"
+    DELIVERED = "delivered"
+    READ = "read"
+    PLAYED = "played"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Who wrote, as the webhook says it. At least one of the two ids is set."""
+
+    bsuid: Bsuid | None = field(repr=False)
+    wa_id: WaId | None = field(repr=False)
+    name: str | None = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class InboundMessage:
+    """Something a customer sent. `text` is what the agent reads, plain, in WhatsApp's own markup.
+
+    `opens_window`: whether it opens or refreshes the customer service window (fact sheet WhatsApp 3.1).
+    `kind` is Meta's type; `quoted` the wamid that it answers or reacts to.
+    """
+
+    wamid: Wamid = field(repr=False)
+    sender: Sender
+    sent_at: datetime
+    kind: str
+    text: str = field(repr=False)
+    opens_window: bool
+    quoted: Wamid | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class SystemNotice:
+    """WhatsApp itself says something of a customer (number or id change). Opens no ticket and no window."""
+
+    wamid: Wamid = field(repr=False)
+    sender: Sender
+    sent_at: datetime
+    kind: str
+    new_wa_id: WaId | None = field(repr=False)
+    new_bsuid: Bsuid | None = field(repr=False)
+    previous_bsuid: Bsuid | None = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryFailure:
+    """Why Meta did not deliver. `code` is Meta's; `explanation` and `advice` are plain words for an agent."""
+
+    code: int
+    explanation: str
+    advice: str
+
+
+@dataclass(frozen=True, slots=True)
+class StatusUpdate:
+    """A status webhook. `key` is ours where the message carried one; `recipient` helps nobody and is left out."""
+
+    wamid: Wamid = field(repr=False)
+    status: MessageStatus
+    at: datetime
+    key: str | None
+    error_code: int | None
+    error_details: str | None = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Unrecognised:
+    """An item we have no words for. Kept, counted, and never in the way of its neighbours."""
+
+    kind: str
+    reason: str

@@ -1,0 +1,1 @@
+"""The shell: processes, leases, bells, limits, and the drain that wires pure rules to vendors."""

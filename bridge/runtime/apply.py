@@ -1,0 +1,174 @@
+"""How does a decision become rows? Inside the transaction of the event that it follows from."""
+
+from dataclasses import dataclass
+from typing import assert_never
+
+from sqlalchemy import Connection
+
+from bridge.domain.decide import (
+    AddNote,
+    Decision,
+    DropHeld,
+    GiveUp,
+    HoldAgain,
+    PostMessage,
+    ReleaseHeld,
+    Resend,
+    SendText,
+    TryAgain,
+    WaitForOperator,
+)
+from bridge.domain.retry import backoff
+from bridge.runtime.services import Moment, Services
+from bridge.store import messages, outbox
+from bridge.store.conversations import Conversation
+from bridge.store.outbox import EffectRecord
+from bridge.store.tables import EffectKind, EffectState, Lane
+
+MIDDLE = 0.5
+"""Jitter for a pause that nobody shares."""
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What an event was about: the customer's message, the agent's ticket, the send that was refused."""
+
+    message_id: str | None = None
+    ticket_id: str | None = None
+    send: EffectRecord | None = None
+
+
+def apply(
+    connection: Connection,
+    services: Services,
+    current: Conversation,
+    decision: Decision,
+    *,
+    subject: Subject,
+    moment: Moment,
+) -> None:
+    """Write the effects of a decision and change `current`; the caller saves it."""
+    current.window = decision.window
+    held_until = moment.business + services.rules.hold_for
+    for effect in decision.effects:
+        match effect:
+            case PostMessage():
+                outbox.add(
+                    connection,
+                    services.vault,
+                    conversation_id=current.id,
+                    shard=current.shard,
+                    lane=Lane.HELPDESK,
+                    seq=current.take_seq(),
+                    kind=EffectKind.POST_MESSAGE,
+                    now=moment.business,
+                    message_id=subject.message_id,
+                )
+            case SendText(text=text, held=held):
+                message_id = messages.add_outbound(
+                    connection,
+                    services.vault,
+                    channel_id=current.channel_id,
+                    conversation_id=current.id,
+                    text=text,
+                    now=moment.business,
+                )
+                outbox.add(
+                    connection,
+                    services.vault,
+                    conversation_id=current.id,
+                    shard=current.shard,
+                    lane=Lane.WHATSAPP,
+                    seq=current.take_seq(),
+                    kind=EffectKind.SEND_TEXT,
+                    now=moment.business,
+                    message_id=message_id,
+                    ticket_id=subject.ticket_id,
+                    held_until=held_until if held else None,
+                )
+            case AddNote(text=text):
+                add_note(connection, services, current, text, ticket_id=subject.ticket_id, moment=moment)
+            case ReleaseHeld():
+                outbox.release_held(connection, current.id)
+            case DropHeld():
+                outbox.drop_held(connection, current.id)
+            case Resend(held=held):
+                assert subject.ticket_id is not None
+                resendable = outbox.load_resendable(
+                    connection, services.vault, conversation_id=current.id, ticket_id=subject.ticket_id
+                )
+                for record in resendable:
+                    outbox.resend(
+                        connection,
+                        record.id,
+                        message_id=copy_message(connection, services, current, record, moment=moment),
+                        now=moment.business,
+                        held_until=held_until if held else None,
+                    )
+            case HoldAgain():
+                assert subject.send is not None
+                renew(connection, services, current, subject.send, moment=moment)
+                outbox.hold(connection, subject.send.id, until=held_until)
+            case TryAgain() | WaitForOperator():
+                assert subject.send is not None
+                renew(connection, services, current, subject.send, moment=moment)
+                outbox.retry(
+                    connection,
+                    [subject.send.id],
+                    state=EffectState.READY,
+                    due_at=moment.business + backoff(subject.send.attempts, jitter=MIDDLE),
+                    code=subject.send.code or "refused",
+                )
+            case GiveUp():
+                assert subject.send is not None
+                outbox.set_state(connection, [subject.send.id], EffectState.FAILED, code=subject.send.code)
+            case _:
+                assert_never(effect)
+
+
+def add_note(
+    connection: Connection,
+    services: Services,
+    current: Conversation,
+    text: str,
+    *,
+    ticket_id: str | None,
+    moment: Moment,
+) -> str:
+    """A private note on `ticket_id`, or on the conversation's ticket. Returns the effect's id."""
+    return outbox.add(
+        connection,
+        services.vault,
+        conversation_id=current.id,
+        shard=current.shard,
+        lane=Lane.HELPDESK,
+        seq=current.take_seq(),
+        kind=EffectKind.ADD_NOTE,
+        now=moment.business,
+        payload=text,
+        ticket_id=ticket_id or current.ticket_id,
+    )
+
+
+def copy_message(
+    connection: Connection, services: Services, current: Conversation, record: EffectRecord, *, moment: Moment
+) -> str:
+    """A new attempt at the message that `record` sent."""
+    assert record.message_id is not None
+    return messages.add_outbound(
+        connection,
+        services.vault,
+        channel_id=current.channel_id,
+        conversation_id=current.id,
+        text=messages.load_text(connection, services.vault, record.message_id),
+        now=moment.business,
+    )
+
+
+def renew(
+    connection: Connection, services: Services, current: Conversation, record: EffectRecord, *, moment: Moment
+) -> None:
+    """The next attempt gets a key of its own: Meta's last word on this one is known."""
+    outbox.renew_message(
+        connection, record.id, message_id=copy_message(connection, services, current, record, moment=moment)
+    )

@@ -1,0 +1,237 @@
+"""Is everything set up, at Meta, at the helpdesk and here? One finding per thing: what is wrong, and its mend."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+import orjson
+from redis.exceptions import RedisError
+
+from bridge.runtime import wiring
+from bridge.runtime.settings import META_API_URL, Settings, WhatsAppAccount
+from bridge.runtime.wiring import Store, Workshop
+from bridge.store import channels
+from bridge.store.channels import Channel
+from bridge.store.database import StoreUnavailable
+from bridge.whatsapp.client import CloudApi
+from connectors.configuration import InvalidConfiguration
+from connectors.errors import NeedsOperator, RemoteFailure
+from connectors.interface import Finding, FindingLevel, Installs
+from connectors.registry import find
+
+FIELDS = (
+    "messages",
+    "message_template_status_update",
+    "message_template_quality_update",
+    "template_category_update",
+    "message_template_components_update",
+    "phone_number_quality_update",
+    "phone_number_name_update",
+    "business_capability_update",
+    "account_update",
+    "account_alerts",
+    "account_review_update",
+    "security",
+    "user_preferences",
+)
+"""What we subscribe to (fact sheet WhatsApp 1.10)."""
+SCOPES = ("whatsapp_business_messaging", "whatsapp_business_management")
+FIX = "run `deskbridge doctor --fix`"
+
+Check = Callable[[], Awaitable[Sequence[Finding]]]
+
+
+def run(settings: Settings, *, fix: bool) -> list[Finding]:
+    """Check everything; with `fix`, make first what is missing and may be made. Raises `StoreUnavailable`."""
+    with wiring.open_store(settings) as store:
+        return asyncio.run(_run(settings, store, fix=fix))
+
+
+async def _run(settings: Settings, store: Store, *, fix: bool) -> list[Finding]:
+    findings = [_ok("database", "answers, and its schema is current")]
+    try:
+        async with wiring.open_workshop(settings, store) as workshop:
+            findings.append(await _check_redis(workshop))
+            doctor = _Doctor(settings, store, workshop)
+            if fix:
+                findings += await doctor.fix()
+            findings += await doctor.check()
+    except InvalidConfiguration as exc:
+        findings.append(_red("settings", str(exc), exc.mend))
+    return findings
+
+
+def _ok(check: str, message: str) -> Finding:
+    return Finding(check, FindingLevel.OK, message)
+
+
+def _red(check: str, message: str, mend: str, *, fixable: bool = False) -> Finding:
+    return Finding(check, FindingLevel.RED, message, mend, fixable)
+
+
+async def _check_redis(workshop: Workshop) -> Finding:
+    try:
+        await workshop.redis.ping()
+    except (RedisError, OSError):
+        return _red("Redis", "does not answer: events are kept, replies wait", "check DESKBRIDGE_REDIS_URL")
+    return _ok("Redis", "answers")
+
+
+class _Doctor:
+    def __init__(self, settings: Settings, store: Store, workshop: Workshop) -> None:
+        self._store = store
+        self._account: WhatsAppAccount = settings.account()
+        self._settings = settings
+        self._api: CloudApi = workshop.services.cloud_api
+        self._connector = workshop.services.connector
+        self._channel: Channel = workshop.services.channel
+        self._callback_url = f"{settings.public_url}/webhooks/whatsapp"
+        self._webhook_url = f"{settings.public_url}/webhooks/{settings.helpdesk}"
+
+    async def fix(self) -> list[Finding]:
+        """Make subscription, webhook, trigger and fields. What could not be made is a red finding."""
+        findings: list[Finding] = []
+        for check, make in (("subscription", self._subscribe), ("helpdesk set-up", self._install)):
+            try:
+                await make()
+            except RemoteFailure as failure:
+                findings.append(_failed(check, failure))
+        return findings
+
+    async def _subscribe(self) -> None:
+        app_id = str((await self._api.debug_token()).get("app_id") or "")
+        if app_id and not await self._subscribed_fields(app_id) >= set(FIELDS):
+            await self._api.set_app_subscription(
+                app_id,
+                self._app_secret(),
+                callback_url=self._callback_url,
+                verify_token=self._account.verify_token.get_secret_value(),
+                fields=FIELDS,
+            )
+        await self._api.subscribe_app()
+
+    async def _subscribed_fields(self, app_id: str) -> set[str]:
+        """Fields that the app subscribed to with our address."""
+        fields: set[str] = set()
+        for subscription in await self._api.app_subscriptions(app_id, self._app_secret()):
+            if subscription.get("callback_url") == self._callback_url and subscription.get("active") is not False:
+                fields |= _names(subscription.get("fields"))
+        return fields
+
+    def _app_secret(self) -> str:
+        return self._account.app_secrets[0].get_secret_value()
+
+    async def _install(self) -> None:
+        if not isinstance(self._connector, Installs):
+            return
+        made = dict(await self._connector.install(webhook_url=self._webhook_url))
+        made[wiring.FIELD_IDS] = orjson.dumps(dict(await self._connector.fetch_field_ids())).decode()
+        await self._store.database.write(
+            lambda connection: channels.save_settings(
+                connection, self._store.vault, channel_id=self._channel.id, values=made
+            )
+        )
+
+    async def check(self) -> list[Finding]:
+        findings: list[Finding] = []
+        checks: Mapping[str, Check] = {
+            "access token": self._check_token,
+            "phone number": self._check_number,
+            "subscription": self._check_subscription,
+            "helpdesk": self._check_helpdesk,
+        }
+        for name, check in checks.items():
+            try:
+                findings += await check()
+            except RemoteFailure as failure:
+                findings.append(_failed(name, failure))
+            except StoreUnavailable:
+                findings.append(_red(name, "the database does not answer", "see the first line"))
+        findings.append(self._check_public_url())
+        return findings
+
+    async def _check_token(self) -> list[Finding]:
+        token = await self._api.debug_token()
+        mend = "generate a system-user token in Meta Business Settings and set WHATSAPP_ACCESS_TOKEN"
+        if token.get("is_valid") is not True:
+            return [_red("access token", "Meta says that it is not valid", mend)]
+        missing = [scope for scope in SCOPES if scope not in _names(token.get("scopes"))]
+        if missing:
+            return [_red("access token", f"lacks {' and '.join(missing)}", mend)]
+        expires_at = token.get("expires_at")
+        if isinstance(expires_at, int) and expires_at > 0:
+            days = int((expires_at - self._store.clock.real_now().timestamp()) // 86_400)
+            if days < 14:
+                return [Finding("access token", FindingLevel.WARNING, f"expires in {max(days, 0)} days", mend)]
+        return [_ok("access token", "is valid, with both scopes")]
+
+    async def _check_number(self) -> list[Finding]:
+        number = await self._api.phone_number(["status", "quality_rating", "health_status", "platform_type"])
+        findings = []
+        status = str(number.get("status") or "unknown")
+        if status != "CONNECTED":
+            findings.append(
+                _red("phone number", f"its status is {status}, not CONNECTED", "look at the number in WhatsApp Manager")
+            )
+        health = number.get("health_status")
+        can_send = str(health.get("can_send_message")) if isinstance(health, Mapping) else "unknown"
+        if can_send == "BLOCKED":
+            findings.append(
+                _red(
+                    "phone number", "Meta lets it send nothing", "read the reasons in WhatsApp Manager > Account tools"
+                )
+            )
+        elif can_send == "LIMITED":
+            mend = "read the reasons in WhatsApp Manager > Account tools"
+            findings.append(Finding("phone number", FindingLevel.WARNING, "Meta limits what it may send", mend))
+        return findings or [_ok("phone number", f"is connected, quality {number.get('quality_rating', 'unknown')}")]
+
+    async def _check_subscription(self) -> list[Finding]:
+        app_id = str((await self._api.debug_token()).get("app_id") or "")
+        subscribed = {
+            str(data.get("id"))
+            for app in await self._api.subscribed_apps()
+            if isinstance(data := app.get("whatsapp_business_api_data"), Mapping)
+        }
+        findings = []
+        if app_id not in subscribed:
+            findings.append(_red("subscription", "the app does not get the account's webhooks", FIX, fixable=True))
+        missing = sorted(set(FIELDS) - await self._subscribed_fields(app_id))
+        if "messages" in missing:
+            findings.append(
+                _red("subscription", f"no webhook of the app leads to {self._callback_url}", FIX, fixable=True)
+            )
+        elif missing:
+            findings.append(
+                Finding("subscription", FindingLevel.WARNING, f"not subscribed: {', '.join(missing)}", FIX, True)
+            )
+        return findings or [_ok("subscription", "Meta sends its webhooks here")]
+
+    async def _check_helpdesk(self) -> list[Finding]:
+        if not isinstance(self._connector, Installs):
+            await self._connector.check()
+            return [_ok("helpdesk", "answers")]
+        own = find(self._settings.helpdesk).webhook_secrets(self._settings.helpdesk_variables)
+        kept = await self._store.database.read(
+            lambda connection: wiring.load_kept(connection, self._store.vault, self._channel)
+        )
+        secrets = [*own, *([kept[wiring.WEBHOOK_SECRET]] if wiring.WEBHOOK_SECRET in kept else [])]
+        return list(await self._connector.inspect(webhook_url=self._webhook_url, webhook_secrets=secrets))
+
+    def _check_public_url(self) -> Finding:
+        url = self._settings.public_url
+        if self._account.api_url == META_API_URL and not url.startswith("https://"):
+            mend = "set DESKBRIDGE_PUBLIC_URL to the https address of your proxy"
+            return _red("public address", "Meta only calls https, with a certificate that is not self-signed", mend)
+        return _ok("public address", f"webhooks come to {url}")
+
+
+def _names(value: object) -> set[str]:
+    """The names in a list of strings, or of objects with a `name`."""
+    if not isinstance(value, Sequence) or isinstance(value, str):
+        return set()
+    return {str(item.get("name")) if isinstance(item, Mapping) else str(item) for item in value}
+
+
+def _failed(check: str, failure: RemoteFailure) -> Finding:
+    mend = failure.action if isinstance(failure, NeedsOperator) else "try again in a minute"
+    return _red(check, f"could not be asked ({type(failure).__name__}: {failure})", mend)

@@ -1,0 +1,333 @@
+"""One worker's share of the work: lease shards, take in what was told, and keep every lane moving.
+
+A pass loads what is due on the shards that are held, turns inbox rows into state and effects, and starts the lanes
+that have something to do; lanes of different conversations run side by side. A drain ends when nothing came for a
+while, or when it is told to stop; what it began is finished or released within seconds.
+"""
+
+import asyncio
+import random
+import threading
+from collections.abc import Coroutine, Sequence
+from datetime import timedelta
+from functools import partial
+from typing import Any
+
+import structlog
+from sqlalchemy import Connection
+
+from bridge.domain.inbox_item import InboxKind
+from bridge.domain.retry import backoff
+from bridge.runtime import helpdesk_lane, housekeeping, intake, reconcile, replies, whatsapp_lane
+from bridge.runtime.services import Moment, Services
+from bridge.store import inbox, leases, outbox
+from bridge.store.conversations import Ticket
+from bridge.store.database import StoreUnavailable
+from bridge.store.inbox import InboxEntry
+from bridge.store.leases import Lease, LeaseLost
+from bridge.store.outbox import DueLane
+from bridge.store.tables import Lane
+from connectors.errors import RateLimited, RemoteFailure, RetryLater
+
+LINGER_SECONDS = 5.0
+LONGEST_SECONDS = 60.0
+"""A job ends after this, so that RQ sees a worker that lives."""
+TICK_SECONDS = 0.5
+RENEW_SECONDS = 4.0
+LANES_AT_ONCE = 64
+EVENTS_AT_ONCE = 500
+STOP_PATIENCE_SECONDS = 7.0
+LONGEST_RING_PAUSE = timedelta(seconds=60)
+
+log = structlog.get_logger()
+
+
+class Drain:
+    """One run of a worker. `stop` may be set from any thread."""
+
+    def __init__(self, services: Services, *, holder: str, stop: threading.Event) -> None:
+        self._services = services
+        self._holder = holder
+        self._stop = stop
+        self._wake = asyncio.Event()
+        self._held: dict[int, Lease] = {}
+        self._lanes: set[tuple[str, Lane]] = set()
+        self._rings: set[str] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._slots = asyncio.Semaphore(LANES_AT_ONCE)
+
+    async def run(self) -> None:
+        """Work until nothing is due for `LINGER_SECONDS`, for `LONGEST_SECONDS` at most, or until told to stop."""
+        bell = self._services.bell
+        await bell.answer()
+        await self._reconcile()
+        if not await self._anything_due():
+            return
+        loop = asyncio.get_running_loop()
+        started = busy = loop.time()
+        helpers = [asyncio.create_task(self._listen()), asyncio.create_task(self._keep_leases())]
+        try:
+            while not self._stop.is_set() and loop.time() - started < LONGEST_SECONDS:
+                await bell.keep_listening()
+                self._wake.clear()
+                if await self._pass() or self._tasks:
+                    busy = loop.time()
+                elif loop.time() - busy > LINGER_SECONDS:
+                    break
+                await self._sleep(TICK_SECONDS)
+        finally:
+            for helper in helpers:
+                helper.cancel()
+            await asyncio.gather(*helpers, return_exceptions=True)
+            await self._finish()
+        await bell.answer()
+        if not self._stop.is_set() and await self._anything_due():
+            await self._ring_again()
+
+    async def _sleep(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._wake.wait()
+        except TimeoutError:
+            return
+
+    async def _listen(self) -> None:
+        async for _ in self._services.bell.rings():
+            self._wake.set()
+
+    async def _ring_again(self) -> None:
+        await asyncio.gather(self._services.bell.ring(), return_exceptions=True)
+
+    async def _reconcile(self) -> None:
+        try:
+            await reconcile.run_if_due(self._services)
+        except (RemoteFailure, StoreUnavailable) as exc:
+            log.warning("feed.failed", exc_type=type(exc).__name__)
+
+    async def _anything_due(self) -> bool:
+        moment = Moment.take(self._services.clock)
+        try:
+            return bool(
+                await self._services.database.read(
+                    lambda connection: leases.shards_with_work(connection, now=moment.business, real_now=moment.real)
+                )
+            )
+        except StoreUnavailable:
+            return False
+
+    async def _keep_leases(self) -> None:
+        while True:
+            await asyncio.sleep(RENEW_SECONDS)
+            mine = list(self._held.values())
+            if not mine:
+                continue
+            real_now = self._services.clock.real_now()
+            try:
+                kept = await self._services.database.write(partial(leases.renew, leases=mine, real_now=real_now))
+            except StoreUnavailable:
+                continue  # every commit checks the fence anyway
+            for lost in {lease.shard for lease in mine} - {lease.shard for lease in kept}:
+                self._held.pop(lost, None)
+
+    async def _pass(self) -> bool:
+        """One look at everything that is due. True when something was done."""
+        try:
+            moment = Moment.take(self._services.clock)
+            due = await self._services.database.read(
+                lambda connection: leases.shards_with_work(connection, now=moment.business, real_now=moment.real)
+            )
+            await self._claim([shard for shard in due if shard not in self._held])
+            mine = [shard for shard in due if shard in self._held]
+            if not mine:
+                return False
+            entries, lanes = await self._services.database.read(lambda connection: self._load(connection, mine, moment))
+            await self._take_in(entries)
+            worked = await housekeeping.run(
+                self._services, [self._held[shard] for shard in mine if shard in self._held]
+            )
+            if entries:
+                lanes = await self._services.database.read(
+                    lambda connection: self._load(connection, mine, Moment.take(self._services.clock))[1]
+                )
+            for lane in lanes:
+                self._start_lane(lane)
+            return bool(entries) or bool(lanes) or worked
+        except LeaseLost:
+            self._held.clear()
+            return True
+        except StoreUnavailable:
+            log.warning("store.unavailable")
+            await asyncio.sleep(TICK_SECONDS)
+            return False
+
+    def _load(
+        self, connection: Connection, shards: Sequence[int], moment: Moment
+    ) -> tuple[list[InboxEntry], list[DueLane]]:
+        services = self._services
+        entries = inbox.load_due(connection, services.vault, shards=shards, now=moment.business, limit=EVENTS_AT_ONCE)
+        lanes = outbox.due_lanes(
+            connection, shards=shards, now=moment.business, real_now=moment.real, limit=4 * LANES_AT_ONCE
+        )
+        return [entry for entry in entries if entry.id not in self._rings], lanes
+
+    async def _claim(self, wanted: Sequence[int]) -> None:
+        if not wanted:
+            return
+        real_now = self._services.clock.real_now()
+        timeout = timedelta(seconds=self._services.connector.limits.call_timeout_seconds)
+        shuffled = random.sample(wanted, len(wanted))
+
+        def unit(connection: Connection) -> list[Lease]:
+            share = leases.share_of(connection, holder=self._holder, real_now=real_now)
+            room = max(0, share - len(self._held))
+            claimed = leases.claim(connection, holder=self._holder, wanted=shuffled[:room], real_now=real_now)
+            for lease in claimed:
+                outbox.adopt_left_behind(connection, shard=lease.shard, helpdesk_timeout=timeout)
+            return claimed
+
+        for lease in await self._services.database.write(unit):
+            self._held[lease.shard] = lease
+
+    async def _take_in(self, entries: Sequence[InboxEntry]) -> None:
+        by_shard: dict[int, list[InboxEntry]] = {}
+        for entry in entries:
+            by_shard.setdefault(entry.shard, []).append(entry)
+        await asyncio.gather(*(self._take_in_shard(shard, rows) for shard, rows in by_shard.items()))
+
+    async def _take_in_shard(self, shard: int, entries: Sequence[InboxEntry]) -> None:
+        lease = self._held.get(shard)
+        if lease is None:
+            return
+        rings = [entry for entry in entries if entry.kind is InboxKind.RING]
+        told = [entry for entry in entries if entry.kind is not InboxKind.RING]
+        found = intake.sort_entries(told, phone_number_id=self._services.channel.phone_number_id)
+        await intake.set_aside(self._services, lease, found)
+        await asyncio.gather(
+            *(
+                self._guard_entries(
+                    lease, [letter.entry for letter in letters], intake.take_letters(self._services, lease, letters)
+                )
+                for letters in found.letters.values()
+            )
+        )
+        for start in range(0, len(found.reports), intake.STATUSES_AT_ONCE):
+            reports = found.reports[start : start + intake.STATUSES_AT_ONCE]
+            await self._guard_entries(
+                lease, [report.entry for report in reports], intake.take_reports(self._services, lease, reports)
+            )
+        if rings:
+            for ring, ticket in await replies.take_rings(self._services, lease, replies.group_rings(rings)):
+                ids = [entry.id for entry in ring.entries]
+                self._rings.update(ids)
+                self._spawn(self._answer_ring(lease, ring, ticket))
+
+    async def _guard_entries(
+        self, lease: Lease, entries: Sequence[InboxEntry], work: Coroutine[Any, Any, bool]
+    ) -> None:
+        """One sender's events never stop the others': what fails is tried again, and then kept as a dead letter."""
+        try:
+            if await work:
+                self._wake.set()
+        except (LeaseLost, StoreUnavailable):
+            raise
+        except Exception as exc:  # the outermost loop: recorded, and the neighbours go on
+            log.error("events.failed", exc_info=exc, count=len(entries), shard=lease.shard)
+            await self._postpone(lease, entries, reason=type(exc).__name__)
+
+    async def _postpone(self, lease: Lease, entries: Sequence[InboxEntry], *, reason: str) -> None:
+        attempts = max(entry.attempts for entry in entries)
+        due_at = self._services.clock.business_now() + min(
+            backoff(attempts + 1, jitter=random.random()), LONGEST_RING_PAUSE
+        )
+        await self._services.commit(
+            lease,
+            lambda connection: inbox.postpone(
+                connection, [entry.id for entry in entries], due_at=due_at, reason=reason
+            ),
+        )
+        self._services.metrics.count("deskbridge_events_postponed_total", entries[0].kind.value)
+
+    async def _answer_ring(self, lease: Lease, ring: replies.Ring, ticket: Ticket) -> None:
+        try:
+            async with self._slots:
+                await replies.answer_ring(self._services, lease, ring, ticket)
+        except RemoteFailure as failure:
+            log.info("ring.postponed", exc_type=type(failure).__name__, shard=lease.shard)
+            await self._postpone_ring(lease, ring, failure)
+        finally:
+            self._rings.difference_update(entry.id for entry in ring.entries)
+
+    async def _postpone_ring(self, lease: Lease, ring: replies.Ring, failure: RemoteFailure) -> None:
+        wish = failure.after_seconds if isinstance(failure, RateLimited | RetryLater) else None
+        if wish is None:
+            await self._postpone(lease, ring.entries, reason=type(failure).__name__)
+            return
+        due_at = self._services.clock.business_now() + timedelta(seconds=wish)
+        await self._services.commit(
+            lease,
+            lambda connection: inbox.postpone(
+                connection,
+                [entry.id for entry in ring.entries],
+                due_at=due_at,
+                reason=type(failure).__name__,
+            ),
+        )
+
+    def _start_lane(self, lane: DueLane) -> None:
+        name = (lane.conversation_id, lane.lane)
+        lease = self._held.get(lane.shard)
+        if name in self._lanes or lease is None or self._stop.is_set():
+            return
+        self._lanes.add(name)
+        self._spawn(self._run_lane(lease, lane))
+
+    async def _run_lane(self, lease: Lease, lane: DueLane) -> None:
+        step = helpdesk_lane.run_step if lane.lane is Lane.HELPDESK else whatsapp_lane.run_step
+        try:
+            async with self._slots:
+                while await step(self._services, lease, lane.conversation_id):
+                    self._wake.set()
+                    if self._stop.is_set():
+                        return
+        finally:
+            self._lanes.discard((lane.conversation_id, lane.lane))
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(self._guard(work))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _guard(self, work: Coroutine[Any, Any, None]) -> None:
+        """What fails in one conversation is recorded and stops nobody else's; its rows say where it stood."""
+        try:
+            await work
+        except LeaseLost:
+            self._held.clear()
+        except StoreUnavailable:
+            log.warning("store.unavailable")
+            await asyncio.sleep(TICK_SECONDS)
+        except Exception as exc:  # the outermost loop: recorded, and the neighbours go on
+            log.error("lane.failed", exc_info=exc)
+            self._services.metrics.count("deskbridge_lane_failures_total", type(exc).__name__)
+            await asyncio.sleep(TICK_SECONDS)
+        finally:
+            self._wake.set()
+
+    async def _finish(self) -> None:
+        """Let calls that are under way end, then give the shards back. Who comes next looks up what is cut off."""
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=STOP_PATIENCE_SECONDS)
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        mine, self._held = list(self._held.values()), {}
+        real_now = self._services.clock.real_now()
+
+        def unit(connection: Connection) -> None:
+            for lease in mine:
+                leases.release(connection, lease, real_now=real_now)
+
+        try:
+            await self._services.database.write(unit)
+        except StoreUnavailable:
+            log.warning("store.unavailable")

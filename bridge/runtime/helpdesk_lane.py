@@ -1,0 +1,515 @@
+"""What waits for the helpdesk, one conversation at a time: the customer's messages, and notes for the agent.
+
+A step is: decide and freeze in one transaction, call, record in one transaction. Nothing is open during the call, and
+what was begun is on record before it, so a death in the middle is looked up and never repeated blindly.
+"""
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from sqlalchemy import Connection
+
+from bridge.domain.customer_service_window import WindowState
+from bridge.domain.render import Line, render_messages, render_note
+from bridge.domain.retry import backoff
+from bridge.domain.text import preview
+from bridge.runtime.apply import MIDDLE, add_note
+from bridge.runtime.services import HELPDESK_SCOPE, Moment, Services
+from bridge.store import channels, contacts, conversations, messages, outbox
+from bridge.store.contacts import Address
+from bridge.store.conversations import Conversation
+from bridge.store.leases import Lease
+from bridge.store.outbox import EffectRecord
+from bridge.store.tables import EffectKind, EffectState, Lane
+from connectors.errors import (
+    NeedsOperator,
+    OutcomeUnknown,
+    Permanent,
+    RateLimited,
+    RemoteFailure,
+    RetryLater,
+    TicketUnwritable,
+)
+from connectors.interface import (
+    CommentDraft,
+    CommentWritten,
+    EffectKey,
+    RequesterDraft,
+    RequesterId,
+    RequesterRef,
+    TicketDraft,
+    TicketId,
+    TicketStatus,
+    TicketWritten,
+    WindowMark,
+)
+
+BATCH_MESSAGES = 50
+LATE_WRITE = timedelta(seconds=3)
+"""A write whose answer was lost may still be under way: it is looked up no earlier."""
+SUBJECT_NAME_CHARACTERS = 60
+MARKS = {
+    WindowState.OPEN: WindowMark.OPEN,
+    WindowState.CLOSING: WindowMark.CLOSING,
+    WindowState.CLOSED: WindowMark.CLOSED,
+    WindowState.REFUSED: WindowMark.CLOSED,
+    WindowState.UNKNOWN: WindowMark.CLOSED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class NeedRequester:
+    """The customer has no helpdesk user yet."""
+
+    address: Address
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """One write that is on record. `target` None opens a ticket. `repeat`: an earlier attempt may have succeeded."""
+
+    effects: tuple[EffectRecord, ...]
+    target: TicketId | None
+    key: EffectKey
+    request: bytes = field(repr=False)
+    repeat: bool
+
+    @property
+    def ids(self) -> list[str]:
+        return [effect.id for effect in self.effects]
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """Something was settled without a call: look at the lane again."""
+
+
+Step = NeedRequester | Write | Again | None
+
+
+async def run_step(services: Services, lease: Lease, conversation_id: str) -> bool:
+    """Do what stands first in the lane. False when nothing (more) can be done now."""
+    wait = await _wait_for_company(services, conversation_id)
+    moment = Moment.take(services.clock)
+    step = await services.commit(
+        lease, lambda connection: _begin(connection, services, conversation_id, moment, wait_seconds=wait)
+    )
+    match step:
+        case None:
+            return False
+        case Again():
+            return True
+        case NeedRequester():
+            return await _find_requester(services, lease, conversation_id, step)
+        case Write():
+            return await _write(services, lease, conversation_id, step)
+
+
+async def _wait_for_company(services: Services, conversation_id: str) -> float:
+    """Seconds that fresh messages should wait, so that a short budget is spent on more of them at once."""
+    waiting = await services.database.read(lambda connection: outbox.load_waiting_since(connection, conversation_id))
+    if waiting is None:
+        return 0.0
+    limits = services.connector.limits
+    return await services.budget.coalescing_wait(
+        f"ticket:{waiting.remote_ticket_id}",
+        limit=limits.ticket_writes,
+        period_seconds=limits.ticket_writes_period_seconds,
+        account_bucket="account",
+        waited_seconds=max(0.0, (services.clock.business_now() - waiting.since).total_seconds()),
+    )
+
+
+def _begin(
+    connection: Connection, services: Services, conversation_id: str, moment: Moment, *, wait_seconds: float
+) -> Step:
+    head = outbox.load_head(connection, services.vault, conversation_id=conversation_id, lane=Lane.HELPDESK)
+    if head is None or head.state not in (EffectState.READY, EffectState.UNKNOWN):
+        return None
+    if head.due_at > moment.business or head.not_before_at > moment.real:
+        return None
+    if moment.business - head.created_at > services.dead_letter_after:
+        return _bury(connection, services, head, code=head.code or "too old", moment=moment)
+    gate = channels.load_gate(connection, channel_id=services.channel.id, scope=HELPDESK_SCOPE)
+    if gate is not None and not channels.claim_probe(
+        connection, channel_id=services.channel.id, scope=HELPDESK_SCOPE, real_now=moment.real
+    ):
+        outbox.retry(
+            connection,
+            [head.id],
+            state=head.state,
+            not_before_at=max(gate.next_probe_at, moment.real + timedelta(seconds=1)),
+            code=gate.code,
+        )
+        return None
+    current = conversations.load(connection, conversation_id)
+    if head.batch_id is not None:
+        return _resume(connection, services, head, moment)
+    if head.kind is EffectKind.POST_MESSAGE:
+        if wait_seconds > 0:
+            outbox.retry(
+                connection,
+                [head.id],
+                state=EffectState.READY,
+                not_before_at=moment.real + timedelta(seconds=wait_seconds),
+                code="waits for company",
+            )
+            return None
+        return _begin_messages(connection, services, current, moment)
+    return _begin_note(connection, services, current, head, moment)
+
+
+def _resume(connection: Connection, services: Services, head: EffectRecord, moment: Moment) -> Step:
+    """A request that is frozen already: the same bytes again, and first a look whether they arrived."""
+    assert head.batch_id is not None
+    effects, frozen = outbox.load_batch(connection, services.vault, head.batch_id)
+    assert frozen is not None
+    key, target, request = frozen.split(b"\n", 2)
+    ids = [effect.id for effect in effects]
+    outbox.mark_performing(connection, ids, real_now=moment.real)
+    return Write(
+        effects=tuple(effects),
+        target=TicketId(target.decode()) if target else None,
+        key=EffectKey(key.decode()),
+        request=request,
+        repeat=head.state is EffectState.UNKNOWN,
+    )
+
+
+def _freeze(
+    connection: Connection,
+    services: Services,
+    effects: list[EffectRecord],
+    *,
+    target: str | None,
+    key: EffectKey,
+    request: bytes,
+    moment: Moment,
+) -> Write:
+    ids = [effect.id for effect in effects]
+    frozen = b"\n".join((key.encode(), (target or "").encode(), request))
+    outbox.freeze(connection, services.vault, ids, batch_id=ids[0], request=frozen)
+    outbox.mark_performing(connection, ids, real_now=moment.real)
+    return Write(tuple(effects), TicketId(target) if target else None, key, request, repeat=False)
+
+
+def _key(effect: EffectRecord) -> EffectKey:
+    """A new one for each time that a request is frozen: an earlier one was certainly not written."""
+    return EffectKey(f"{effect.id}-{effect.attempts}")
+
+
+def _begin_messages(connection: Connection, services: Services, current: Conversation, moment: Moment) -> Step:
+    address = contacts.load_address(connection, services.vault, current.contact_id)
+    if current.requester_id is None:
+        return NeedRequester(address)
+    waiting = outbox.load_waiting_posts(connection, services.vault, current.id, limit=BATCH_MESSAGES)
+    texts = messages.load_texts(
+        connection, services.vault, [effect.message_id for effect in waiting if effect.message_id]
+    )
+    lines = [Line(*texts[effect.message_id]) for effect in waiting if effect.message_id]
+    html, text = render_messages(lines, now=moment.business, posted_until_at=current.posted_until_at)
+    while len(html.encode("utf-8", "replace")) > services.connector.limits.comment_bytes and len(lines) > 1:
+        lines = lines[: len(lines) // 2]
+        html, text = render_messages(lines, now=moment.business, posted_until_at=current.posted_until_at)
+    effects = waiting[: len(lines)]
+    ticket = conversations.load_ticket(connection, current.ticket_id) if current.ticket_id else None
+    comment = CommentDraft(
+        html=html,
+        text=text,
+        public=True,
+        author=RequesterId(current.requester_id),
+        reopen=ticket is not None and ticket.status != TicketStatus.NEW,
+        window=MARKS[current.window.state(moment.business)],
+        undelivered=_has_undelivered(connection, current),
+    )
+    key = _key(effects[0])
+    if ticket is not None:
+        request = services.connector.prepare_comment(comment, key=key)
+        return _freeze(connection, services, effects, target=ticket.remote_id, key=key, request=request, moment=moment)
+    follows = conversations.find_closed_ticket(connection, current.id)
+    draft = TicketDraft(
+        subject=_subject(address, services),
+        requester=RequesterId(current.requester_id),
+        comment=comment,
+        conversation_key=current.id,
+        follows=None if follows is None else TicketId(follows),
+    )
+    request = services.connector.prepare_ticket(draft, key=key)
+    return _freeze(connection, services, effects, target=None, key=key, request=request, moment=moment)
+
+
+def _subject(address: Address, services: Services) -> str:
+    name = preview(address.name or "", SUBJECT_NAME_CHARACTERS) or (f"+{address.wa_id}" if address.wa_id else "")
+    return preview(f"WhatsApp: {name or 'a customer without a name'}", services.connector.limits.subject_characters)
+
+
+def _has_undelivered(connection: Connection, current: Conversation) -> bool:
+    counts = outbox.counts(connection, current.id)
+    return any(
+        counts.get(state, 0)
+        for state in (EffectState.HELD, EffectState.UNCONFIRMED, EffectState.FAILED, EffectState.DEAD)
+    )
+
+
+def _begin_note(
+    connection: Connection, services: Services, current: Conversation, head: EffectRecord, moment: Moment
+) -> Step:
+    ticket_id = head.ticket_id or current.ticket_id
+    if ticket_id is None:
+        return _bury(connection, services, head, code="no ticket", moment=moment)
+    ticket = conversations.load_ticket(connection, ticket_id)
+    if ticket.status in (TicketStatus.CLOSED, TicketStatus.GONE):
+        if current.ticket_id is None or current.ticket_id == ticket_id:
+            if outbox.load_waiting_posts(connection, services.vault, current.id, limit=1):
+                return _begin_messages(connection, services, current, moment)  # they open the ticket for the note
+            return _bury(connection, services, head, code="no open ticket", moment=moment)
+        ticket = conversations.load_ticket(connection, current.ticket_id)
+    key = _key(head)
+    request = services.connector.prepare_comment(
+        CommentDraft(
+            html=render_note(head.payload),
+            text=head.payload,
+            public=False,
+            author=None,
+            window=MARKS[current.window.state(moment.business)],
+            undelivered=_has_undelivered(connection, current),
+        ),
+        key=key,
+    )
+    return _freeze(connection, services, [head], target=ticket.remote_id, key=key, request=request, moment=moment)
+
+
+def _bury(connection: Connection, services: Services, head: EffectRecord, *, code: str, moment: Moment) -> Again:
+    outbox.set_state(connection, [head.id], EffectState.DEAD, code=code)
+    channels.raise_alarm(connection, kind="dead_letter", subject=head.kind.value, now=moment.real)
+    services.metrics.count("deskbridge_effects_total", f"{head.kind.value}:dead")
+    return Again()
+
+
+async def _find_requester(services: Services, lease: Lease, conversation_id: str, need: NeedRequester) -> bool:
+    draft = RequesterDraft(bsuid=need.address.bsuid, wa_id=need.address.wa_id, name=need.address.name)
+    try:
+        requester = await services.connector.find_or_create_requester(draft)
+    except RemoteFailure as failure:
+        return await _record_failure_of_head(services, lease, conversation_id, failure)
+    moment = Moment.take(services.clock)
+
+    def unit(connection: Connection) -> None:
+        current = conversations.load(connection, conversation_id)
+        current.requester_id = requester.id
+        conversations.save(connection, current)
+        channels.open_gate(connection, channel_id=services.channel.id, scope=HELPDESK_SCOPE, by_status=False)
+        if requester.candidates > 1:
+            channels.raise_alarm(connection, kind="ambiguous_requester", subject=conversation_id, now=moment.real)
+
+    await services.commit(lease, unit)
+    _count_requester(services, requester)
+    return True
+
+
+def _count_requester(services: Services, requester: RequesterRef) -> None:
+    services.metrics.count("deskbridge_requesters_total", "adopted" if requester.adopted else "made")
+
+
+async def _record_failure_of_head(
+    services: Services, lease: Lease, conversation_id: str, failure: RemoteFailure
+) -> bool:
+    """A failure before anything of the head was frozen: nothing of it was written."""
+    moment = Moment.take(services.clock)
+
+    def unit(connection: Connection) -> bool:
+        head = outbox.load_head(connection, services.vault, conversation_id=conversation_id, lane=Lane.HELPDESK)
+        if head is None:
+            return False
+        outbox.count_attempt(connection, head.id)
+        return _record_failure(connection, services, [head], failure, moment, written=False)
+
+    return await services.commit(lease, unit)
+
+
+async def _write(services: Services, lease: Lease, conversation_id: str, write: Write) -> bool:
+    try:
+        if write.target is None:
+            outcome: TicketWritten | CommentWritten | RemoteFailure = await services.connector.open_ticket(
+                write.request, key=write.key, repeat=write.repeat
+            )
+        else:
+            outcome = await services.connector.add_comment(
+                write.target, write.request, key=write.key, repeat=write.repeat
+            )
+    except RemoteFailure as failure:
+        outcome = failure
+    moment = Moment.take(services.clock)
+
+    def unit(connection: Connection) -> bool:
+        current = conversations.load(connection, conversation_id)
+        if isinstance(outcome, RemoteFailure):
+            again = _record_write_failure(connection, services, current, write, outcome, moment)
+        else:
+            again = _record_written(connection, services, current, write, outcome, moment)
+        conversations.save(connection, current)
+        return again
+
+    again = await services.commit(lease, unit)
+    label = "done" if not isinstance(outcome, RemoteFailure) else type(outcome).__name__
+    services.metrics.count("deskbridge_effects_total", f"{write.effects[0].kind.value}:{label}", len(write.effects))
+    return again
+
+
+def _record_written(
+    connection: Connection,
+    services: Services,
+    current: Conversation,
+    write: Write,
+    written: TicketWritten | CommentWritten,
+    moment: Moment,
+) -> bool:
+    channels.open_gate(connection, channel_id=services.channel.id, scope=HELPDESK_SCOPE, by_status=False)
+    if isinstance(written, TicketWritten):
+        before = conversations.find_gone_ticket(connection, current.id)
+        ticket_id = conversations.add_ticket(
+            connection,
+            current,
+            remote_id=written.ticket_id,
+            status=written.status,
+            read_since_at=moment.business - timedelta(minutes=10),
+            now=moment.business,
+        )
+        if before is not None:
+            add_note(
+                connection,
+                services,
+                current,
+                f"This ticket continues ticket #{before}, which was deleted.",
+                ticket_id=ticket_id,
+                moment=moment,
+            )
+    else:
+        assert write.target is not None
+        ticket = conversations.find_ticket(connection, channel_id=services.channel.id, remote_id=write.target)
+        assert ticket is not None
+        ticket_id = ticket.id
+        conversations.set_ticket_status(connection, ticket_id, written.status)
+    if written.comment_id is not None:
+        conversations.add_comment(
+            connection,
+            channel_id=services.channel.id,
+            ticket_id=ticket_id,
+            remote_id=written.comment_id,
+            role="ours",
+            now=moment.business,
+        )
+    if write.effects[0].kind is EffectKind.POST_MESSAGE:
+        texts = messages.load_texts(
+            connection, services.vault, [effect.message_id for effect in write.effects if effect.message_id]
+        )
+        newest = max(sent_at for _, sent_at in texts.values())
+        current.posted_until_at = max(newest, current.posted_until_at or newest)
+    outbox.set_state(connection, write.ids, EffectState.DONE)
+    return True
+
+
+def _record_write_failure(
+    connection: Connection,
+    services: Services,
+    current: Conversation,
+    write: Write,
+    failure: RemoteFailure,
+    moment: Moment,
+) -> bool:
+    if isinstance(failure, TicketUnwritable) and write.target is not None:
+        return _move_on(connection, services, current, write, failure, moment)
+    may_be_written = write.repeat or isinstance(failure, OutcomeUnknown)
+    return _record_failure(connection, services, list(write.effects), failure, moment, written=may_be_written)
+
+
+def _move_on(
+    connection: Connection,
+    services: Services,
+    current: Conversation,
+    write: Write,
+    failure: TicketUnwritable,
+    moment: Moment,
+) -> bool:
+    """The ticket takes no more comments: its successor does, or a new ticket that continues it."""
+    assert write.target is not None
+    ticket = conversations.find_ticket(connection, channel_id=services.channel.id, remote_id=write.target)
+    assert ticket is not None
+    status = TicketStatus.GONE if failure.reason == "gone" else TicketStatus.CLOSED
+    conversations.set_ticket_status(connection, ticket.id, status)
+    if current.ticket_id == ticket.id:
+        current.ticket_id = None
+        if failure.successor is not None:
+            taken = conversations.find_ticket(connection, channel_id=services.channel.id, remote_id=failure.successor)
+            # A ticket of another customer is never ours to write on, whoever merged them.
+            if taken is None or taken.conversation_id == current.id:
+                conversations.add_ticket(
+                    connection,
+                    current,
+                    remote_id=failure.successor,
+                    status=TicketStatus.OPEN,
+                    read_since_at=moment.business,
+                    now=moment.business,
+                )
+    outbox.thaw(connection, write.ids)
+    return True
+
+
+def _record_failure(
+    connection: Connection,
+    services: Services,
+    effects: list[EffectRecord],
+    failure: RemoteFailure,
+    moment: Moment,
+    *,
+    written: bool,
+) -> bool:
+    """`written`: the request may have been written, so it stays frozen and is looked up before it is repeated."""
+    ids = [effect.id for effect in effects]
+    state = EffectState.UNKNOWN if written else EffectState.READY
+    if not written:
+        outbox.thaw(connection, ids)
+    match failure:
+        case RateLimited():
+            outbox.retry(
+                connection,
+                ids,
+                state=state,
+                not_before_at=moment.real + timedelta(seconds=failure.after_seconds),
+                code=f"rate limited: {failure.limit}"[:100],
+            )
+        case NeedsOperator():
+            fresh = channels.close_gate(
+                connection,
+                channel_id=services.channel.id,
+                scope=HELPDESK_SCOPE,
+                code=failure.code,
+                action=failure.action,
+                by_status=False,
+                real_now=moment.real,
+            )
+            if fresh:
+                channels.raise_alarm(connection, kind="needs_operator", subject=HELPDESK_SCOPE, now=moment.real)
+            outbox.retry(connection, ids, state=state, not_before_at=moment.real, code=failure.code)
+        case Permanent():
+            outbox.set_state(connection, ids, EffectState.DEAD, code=failure.code)
+            channels.raise_alarm(connection, kind="dead_letter", subject=effects[0].kind.value, now=moment.real)
+            return True
+        case OutcomeUnknown():
+            pause = max(LATE_WRITE, backoff(effects[0].attempts + 1, jitter=MIDDLE))
+            outbox.retry(connection, ids, state=state, not_before_at=moment.real + pause, code=failure.code)
+        case RetryLater():
+            pause = backoff(effects[0].attempts + 1, jitter=MIDDLE)
+            if failure.after_seconds is not None:
+                outbox.retry(
+                    connection,
+                    ids,
+                    state=state,
+                    not_before_at=moment.real + timedelta(seconds=failure.after_seconds),
+                    code=failure.code,
+                )
+            else:
+                outbox.retry(connection, ids, state=state, due_at=moment.business + pause, code=failure.code)
+        case _:
+            raise failure
+    return False

@@ -1,0 +1,49 @@
+"""What falls due by itself: held replies nobody came for, messages that stay undelivered, statuses of other apps."""
+
+from collections.abc import Sequence
+from functools import partial
+
+from sqlalchemy import Connection
+
+from bridge.domain import notes
+from bridge.runtime.apply import add_note
+from bridge.runtime.services import Moment, Services
+from bridge.store import conversations, inbox, messages, outbox
+from bridge.store.leases import Lease
+from bridge.store.tables import EffectState
+
+AT_ONCE = 200
+
+
+async def run(services: Services, leases: Sequence[Lease]) -> bool:
+    """Look after these shards. True when effects were made."""
+    made = False
+    for lease in leases:
+        moment = Moment.take(services.clock)
+        made |= await services.commit(lease, partial(_run, services=services, lease=lease, moment=moment))
+    return made
+
+
+def _run(connection: Connection, services: Services, lease: Lease, moment: Moment) -> bool:
+    expired = outbox.load_expired_holds(
+        connection, services.vault, shard=lease.shard, now=moment.business, limit=AT_ONCE
+    )
+    for record in expired:
+        assert record.message_id is not None
+        text = messages.load_text(connection, services.vault, record.message_id)
+        outbox.set_state(connection, [record.id], EffectState.DROPPED, code="hold expired")
+        current = conversations.load(connection, record.conversation_id)
+        note = notes.hold_expired(text, hold_for=services.rules.hold_for)
+        add_note(connection, services, current, note, ticket_id=record.ticket_id, moment=moment)
+        conversations.save(connection, current)
+    overdue = messages.overdue(connection, shard=lease.shard, now=moment.business, limit=AT_ONCE)
+    sends = outbox.load_by_messages(connection, services.vault, [message_id for message_id, _ in overdue])
+    for message_id, conversation_id in overdue:
+        messages.clear_deadline(connection, message_id)
+        current = conversations.load(connection, conversation_id)
+        text = messages.load_text(connection, services.vault, message_id)
+        ticket_id = sends[message_id].ticket_id if message_id in sends else None
+        add_note(connection, services, current, notes.not_delivered_yet(text), ticket_id=ticket_id, moment=moment)
+        conversations.save(connection, current)
+    inbox.expire_parked(connection, shard=lease.shard, now=moment.business)
+    return bool(expired or overdue)

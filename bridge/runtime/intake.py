@@ -1,0 +1,340 @@
+"""What Meta told: from inbox rows to state and effects. Messages one conversation at a time, statuses all at once."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import orjson
+from sqlalchemy import Connection
+
+from bridge.domain import notes
+from bridge.domain.decide import CustomerWrote, DeliveryRefused, FailureMeaning, decide
+from bridge.domain.inbox_item import InboxKind
+from bridge.domain.message_status import advance, left_meta
+from bridge.domain.model import InboundMessage, MessageStatus, StatusUpdate, SystemNotice, Unrecognised
+from bridge.runtime.apply import Subject, add_note, apply
+from bridge.runtime.services import WHATSAPP_SCOPE, Moment, Services
+from bridge.store import channels, contacts, conversations, inbox, messages, outbox
+from bridge.store.ids import message_id_of
+from bridge.store.inbox import InboxEntry
+from bridge.store.leases import Lease
+from bridge.store.messages import Message, StatusChange
+from bridge.store.outbox import EffectRecord
+from bridge.store.tables import EffectState
+from bridge.whatsapp.failures import FailureKind, explain, failure_of, kind_of
+from bridge.whatsapp.translate import translate_message, translate_status
+
+STATUSES_AT_ONCE = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A message of a customer with the row it came in."""
+
+    entry: InboxEntry
+    message: InboundMessage
+
+    @property
+    def order(self) -> tuple[datetime, datetime, int]:
+        return self.message.sent_at, self.entry.received_at, self.entry.position
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A status with the row it came in."""
+
+    entry: InboxEntry
+    update: StatusUpdate
+
+
+@dataclass(slots=True)
+class Sorted:
+    """Inbox rows by what they are. `aside` maps a row's id to why nothing follows from it."""
+
+    letters: dict[str, list[Letter]]
+    reports: list[Report]
+    aside: dict[str, str]
+    buried: dict[str, str]
+
+
+def sort_entries(entries: Sequence[InboxEntry], *, phone_number_id: str) -> Sorted:
+    """Translate rows from WhatsApp; those of one sender stand together. Never raises for what a row holds."""
+    found = Sorted({}, [], {}, {})
+    for entry in entries:
+        if entry.kind is InboxKind.CHANGE:
+            found.aside[entry.id] = "kept"
+            continue
+        if entry.channel != phone_number_id:
+            found.buried[entry.id] = "unknown phone_number_id"
+            continue
+        item = _item(entry.body)
+        translated = (
+            translate_message(item, received_at=entry.received_at)
+            if entry.kind is InboxKind.MESSAGE
+            else translate_status(item, received_at=entry.received_at)
+        )
+        match translated:
+            case InboundMessage():
+                sender = translated.sender.bsuid or translated.sender.wa_id or ""
+                found.letters.setdefault(sender, []).append(Letter(entry, translated))
+            case StatusUpdate():
+                found.reports.append(Report(entry, translated))
+            case SystemNotice():
+                found.aside[entry.id] = f"system notice: {translated.kind}"
+            case Unrecognised():
+                found.aside[entry.id] = f"not understood: {translated.kind}, {translated.reason}"
+    return found
+
+
+def _item(body: bytes) -> Mapping[str, Any]:
+    item = orjson.loads(body)
+    return item if isinstance(item, dict) else {}
+
+
+async def set_aside(services: Services, lease: Lease, found: Sorted) -> None:
+    """Finish what nothing follows from; bury what belongs to a channel that is not ours."""
+    if not found.aside and not found.buried:
+        return
+    moment = Moment.take(services.clock)
+
+    def unit(connection: Connection) -> None:
+        for entry_id, reason in found.aside.items():
+            inbox.finish(connection, [entry_id], reason=reason[:200])
+        for entry_id, reason in found.buried.items():
+            inbox.bury(connection, [entry_id], reason=reason)
+        if found.buried:
+            channels.raise_alarm(connection, kind="unknown_phone_number_id", subject="", now=moment.real)
+
+    await services.commit(lease, unit)
+    for reason in found.aside.values():
+        services.metrics.count("deskbridge_events_set_aside_total", reason.partition(":")[0])
+    services.metrics.count("deskbridge_events_dead_total", "unknown_phone_number_id", len(found.buried))
+
+
+async def take_letters(services: Services, lease: Lease, letters: Sequence[Letter]) -> bool:
+    """One sender's messages, in WhatsApp's order: contact, conversation, window, effects. True: effects were made.
+
+    Messages of a contact that lives on another shard are moved there instead.
+    """
+    moment = Moment.take(services.clock)
+    ordered = sorted(letters, key=lambda letter: letter.order)
+    ids = [letter.entry.id for letter in ordered]
+
+    def unit(connection: Connection) -> bool:
+        owner = contacts.find_or_create(
+            connection, services.vault, ordered[-1].message.sender, shard=lease.shard, now=moment.business
+        )
+        if owner.shard != lease.shard:
+            inbox.rehome(connection, ids, shard=owner.shard)
+            return True
+        if owner.conflict:
+            channels.raise_alarm(connection, kind="identity_conflict", subject=owner.id, now=moment.real)
+        current = conversations.load_or_create(
+            connection,
+            contact_id=owner.id,
+            channel_id=services.channel.id,
+            shard=owner.shard,
+            now=moment.business,
+        )
+        for letter in ordered:
+            message = letter.message
+            message_id = messages.add_inbound(
+                connection,
+                services.vault,
+                channel_id=current.channel_id,
+                conversation_id=current.id,
+                wamid=message.wamid,
+                kind=message.kind[:64],
+                text=message.text,
+                sent_at=message.sent_at,
+                now=moment.business,
+            )
+            if message_id is None:
+                continue
+            decision = decide(
+                current.window,
+                CustomerWrote(message.sent_at, message.opens_window),
+                now=moment.business,
+                rules=services.rules,
+            )
+            apply(connection, services, current, decision, subject=Subject(message_id=message_id), moment=moment)
+        conversations.save(connection, current)
+        inbox.finish(connection, ids)
+        return True
+
+    made = await services.commit(lease, unit)
+    services.metrics.count("deskbridge_messages_received_total", amount=len(ordered))
+    return made
+
+
+async def take_reports(services: Services, lease: Lease, reports: Sequence[Report]) -> bool:
+    """Statuses, many at a time, as a one-way lattice. True: effects were made."""
+    moment = Moment.take(services.clock)
+
+    def unit(connection: Connection) -> bool:
+        return _apply_reports(connection, services, lease, reports, moment)
+
+    made = await services.commit(lease, unit)
+    for report in reports:
+        services.metrics.count("deskbridge_statuses_received_total", report.update.status.value)
+    return made
+
+
+def _apply_reports(
+    connection: Connection, services: Services, lease: Lease, reports: Sequence[Report], moment: Moment
+) -> bool:
+    vault = services.vault
+    named = {
+        report.entry.id: message_id_of(report.update.key) if report.update.key is not None else None
+        for report in reports
+    }
+    indexes = {report.entry.id: messages.wamid_index(vault, report.update.wamid) for report in reports}
+    found, by_wamid = messages.find_outbound(
+        connection,
+        vault,
+        message_ids=[name for name in named.values() if name],
+        wamid_indexes=[index for entry_id, index in indexes.items() if not named[entry_id]],
+        channel_id=services.channel.id,
+    )
+    parked: list[tuple[str, bytes]] = []
+    elsewhere: dict[int, list[str]] = {}
+    done: list[str] = []
+    latest: dict[str, MessageStatus] = {}
+    changes: dict[str, StatusChange] = {}
+    for report in reports:
+        message = found.get(named[report.entry.id] or by_wamid.get(indexes[report.entry.id], ""))
+        if message is None:
+            parked.append((report.entry.id, indexes[report.entry.id]))
+        elif message.shard != lease.shard:
+            elsewhere.setdefault(message.shard, []).append(report.entry.id)
+        else:
+            done.append(report.entry.id)
+            status = advance(latest.get(message.id, message.status), report.update.status)
+            if status is not latest.get(message.id, message.status):
+                latest[message.id] = status
+                changes[message.id] = StatusChange(
+                    message.id,
+                    status,
+                    report.update.at,
+                    report.update.error_code,
+                    None if message.has_wamid else report.update.wamid,
+                )
+    messages.save_statuses(connection, vault, changes.values())
+    details = {
+        message_id: report.update.error_details
+        for report in reports
+        if (message_id := named[report.entry.id] or by_wamid.get(indexes[report.entry.id])) in changes
+        and report.update.status is MessageStatus.FAILED
+    }
+    made = _settle(
+        connection, services, [(found[change.message_id], change) for change in changes.values()], details, moment
+    )
+    if parked:
+        inbox.park(connection, parked, now=moment.business)
+    for shard, ids in elsewhere.items():
+        inbox.rehome(connection, ids, shard=shard)
+    if done:
+        inbox.finish(connection, done)
+    return made or bool(elsewhere)
+
+
+def _settle(
+    connection: Connection,
+    services: Services,
+    changed: Sequence[tuple[Message, StatusChange]],
+    details: Mapping[str, str | None],
+    moment: Moment,
+) -> bool:
+    """What follows from new statuses for the effects that sent the messages."""
+    sends = outbox.load_by_messages(connection, services.vault, [message.id for message, _ in changed])
+    made = False
+    for message, change in changed:
+        send = sends.get(message.id)
+        if send is None:
+            continue  # a later attempt speaks for the reply now
+        if left_meta(change.status):
+            if channels.open_gate(connection, channel_id=services.channel.id, scope=WHATSAPP_SCOPE, by_status=True):
+                made = True
+            made |= _confirm(connection, services, message, send, moment)
+        elif change.status is MessageStatus.FAILED:
+            _refuse(connection, services, message, send, change, details.get(message.id), moment)
+            made = True
+    return made
+
+
+def _confirm(connection: Connection, services: Services, message: Message, send: EffectRecord, moment: Moment) -> bool:
+    match send.state:
+        case EffectState.UNKNOWN:
+            outbox.set_state(connection, [send.id], EffectState.DONE)
+            return True
+        case EffectState.UNCONFIRMED | EffectState.FAILED:
+            outbox.set_state(connection, [send.id], EffectState.DONE)
+            current = conversations.load(connection, send.conversation_id)
+            add_note(
+                connection,
+                services,
+                current,
+                notes.confirmed_late(message.text),
+                ticket_id=send.ticket_id,
+                moment=moment,
+            )
+            conversations.save(connection, current)
+            return True
+        case _:
+            return False
+
+
+_MEANINGS = {
+    FailureKind.WINDOW_CLOSED: FailureMeaning.WINDOW_CLOSED,
+    FailureKind.NEEDS_OPERATOR: FailureMeaning.NEEDS_OPERATOR,
+    FailureKind.RETRY_LATER: FailureMeaning.TRY_AGAIN,
+    FailureKind.RATE_LIMITED: FailureMeaning.TRY_AGAIN,
+    FailureKind.PERMANENT: FailureMeaning.PERMANENT,
+    FailureKind.OUTCOME_UNKNOWN: FailureMeaning.PERMANENT,
+}
+
+
+def _refuse(
+    connection: Connection,
+    services: Services,
+    message: Message,
+    send: EffectRecord,
+    change: StatusChange,
+    details: str | None,
+    moment: Moment,
+) -> None:
+    """Meta took the message and did not deliver it."""
+    if send.state not in (
+        EffectState.DONE,
+        EffectState.UNKNOWN,
+        EffectState.PERFORMING,
+        EffectState.UNCONFIRMED,
+    ):
+        return
+    meaning = _MEANINGS[kind_of(change.error_code, http_status=None)]
+    if meaning is FailureMeaning.NEEDS_OPERATOR:
+        channels.close_gate(
+            connection,
+            channel_id=services.channel.id,
+            scope=WHATSAPP_SCOPE,
+            code=str(change.error_code),
+            action=failure_of(change.error_code, http_status=None).operator_action,
+            by_status=True,
+            real_now=moment.real,
+        )
+    current = conversations.load(connection, send.conversation_id)
+    decision = decide(
+        current.window,
+        DeliveryRefused(
+            text=message.text,
+            sent_at=message.occurred_at,
+            attempts=send.attempts,
+            meaning=meaning,
+            failure=explain(change.error_code, details),
+        ),
+        now=moment.business,
+        rules=services.rules,
+    )
+    apply(connection, services, current, decision, subject=Subject(ticket_id=send.ticket_id, send=send), moment=moment)
+    conversations.save(connection, current)

@@ -1,0 +1,68 @@
+"""What do workers count? Bounded labels only, and nothing of a customer.
+
+Counters of a process live in Redis hashes between scrapes (`flush`), since the web part answers for all processes;
+depths and ages are asked from the database when they are scraped.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+KEY = "deskbridge:counters"
+COUNTERS: Mapping[str, tuple[str, str]] = {
+    "deskbridge_messages_received_total": ("Customer messages taken in.", ""),
+    "deskbridge_statuses_received_total": ("Statuses applied, parked or moved.", "status"),
+    "deskbridge_events_set_aside_total": ("Events that nothing follows from.", "reason"),
+    "deskbridge_events_postponed_total": ("Events that failed and are tried again.", "kind"),
+    "deskbridge_events_dead_total": ("Events nobody could be found for.", "reason"),
+    "deskbridge_replies_received_total": ("Public replies of agents.", ""),
+    "deskbridge_tickets_read_total": ("Tickets read after a ring.", ""),
+    "deskbridge_rings_repaired_total": ("Rings that the change feed made up for.", ""),
+    "deskbridge_effects_total": ("Attempts at effects by how they ended.", "outcome"),
+    "deskbridge_unknown_outcomes_total": ("Calls whose answer was lost.", "kind"),
+    "deskbridge_sends_held_back_total": ("Sends that waited for one of our limits.", "limit"),
+    "deskbridge_requesters_total": ("Helpdesk users found or made.", "how"),
+    "deskbridge_helpdesk_calls_total": ("Calls to the helpdesk by what they were for.", "cause"),
+    "deskbridge_helpdesk_warnings_total": ("Answers that say a part of the request was dropped.", "cause"),
+    "deskbridge_lane_failures_total": ("Failures that no rule covers.", "type"),
+}
+"""Every counter: what it means, and the name of its label."""
+
+
+class WorkerMetrics:
+    """Counts in memory; `flush` adds what is new to the shared counters."""
+
+    def __init__(self) -> None:
+        self._new: Counter[str] = Counter()
+
+    def count(self, name: str, label: str = "", amount: int = 1) -> None:
+        """`name` is a metric, `label` one of its few values."""
+        self._new[f"{name}|{label}"] += amount
+
+    async def flush(self, redis: Redis) -> None:
+        """Best effort: what cannot be written now goes along with the next flush."""
+        if not self._new:
+            return
+        batch, self._new = self._new, Counter()
+        try:
+            async with redis.pipeline(transaction=False) as pipeline:
+                for field, amount in batch.items():
+                    pipeline.hincrby(KEY, field, amount)
+                await pipeline.execute()
+        except (RedisError, OSError):
+            self._new.update(batch)
+
+
+async def read_counters(redis: Redis) -> Mapping[tuple[str, str], int]:
+    """(metric, label) -> total over all processes. Empty while Redis is away."""
+    try:
+        raw = await redis.hgetall(KEY)
+    except (RedisError, OSError):
+        return {}
+    counters = {}
+    for field, amount in raw.items():
+        name, _, label = str(field, "ascii").partition("|") if isinstance(field, bytes) else field.partition("|")
+        counters[name, label] = int(amount)
+    return counters

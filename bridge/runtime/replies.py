@@ -1,0 +1,171 @@
+"""A helpdesk rang: what did agents write on that ticket since we last looked? Replies and commands become effects."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import orjson
+from sqlalchemy import Connection
+
+from bridge.domain import notes
+from bridge.domain.commands import Command, parse_command
+from bridge.domain.decide import AgentCommanded, AgentReplied, Decision, decide
+from bridge.domain.text import html_to_whatsapp
+from bridge.runtime.apply import Subject, apply
+from bridge.runtime.services import Moment, Services
+from bridge.store import conversations, inbox, outbox
+from bridge.store.conversations import Conversation, Ticket
+from bridge.store.inbox import InboxEntry
+from bridge.store.leases import Lease
+from bridge.store.tables import EffectState
+from connectors.interface import AuthorKind, Comment, TicketId
+
+LAST_DELIVERIES = 5
+WAITING = (EffectState.READY, EffectState.PERFORMING, EffectState.UNKNOWN)
+
+
+@dataclass(frozen=True, slots=True)
+class Ring:
+    """All rings of one ticket that wait together."""
+
+    ticket_id: str
+    entries: tuple[InboxEntry, ...]
+    comment_ids: frozenset[str]
+    """Empty when a ring named no comment: then the ticket is read in any case."""
+
+
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """The ticket's conversation lives on another shard; its rings were moved there."""
+
+    shard: int
+
+
+def group_rings(entries: Sequence[InboxEntry]) -> list[Ring]:
+    """Rings by ticket. A ring that names no comment makes the others of its ticket read as well."""
+    grouped: dict[str, list[tuple[InboxEntry, str | None]]] = {}
+    for entry in entries:
+        body = orjson.loads(entry.body)
+        grouped.setdefault(str(body["ticket_id"]), []).append((entry, body.get("comment_id")))
+    return [
+        Ring(
+            ticket_id,
+            tuple(entry for entry, _ in rung),
+            frozenset() if any(named is None for _, named in rung) else frozenset(str(named) for _, named in rung),
+        )
+        for ticket_id, rung in grouped.items()
+    ]
+
+
+async def take_rings(services: Services, lease: Lease, rings: Sequence[Ring]) -> list[tuple[Ring, Ticket]]:
+    """Claim rings, so that a later one is a row of its own, and drop those that ask for nothing: of tickets that are
+    not ours, and of comments that are known. Returns what must be read. One transaction, no call."""
+
+    def unit(connection: Connection) -> list[tuple[Ring, Ticket]]:
+        wanted = []
+        for ring in rings:
+            ids = [entry.id for entry in ring.entries]
+            ticket = conversations.find_ticket(connection, channel_id=services.channel.id, remote_id=ring.ticket_id)
+            if ticket is None:
+                inbox.finish(connection, ids, reason="not a ticket of ours")
+                continue
+            if ring.comment_ids and all(
+                conversations.knows_comment(connection, channel_id=services.channel.id, remote_id=comment_id)
+                for comment_id in ring.comment_ids
+            ):
+                inbox.finish(connection, ids, reason="known comment")
+                continue
+            shard = conversations.shard_of_conversation(connection, ticket.conversation_id)
+            if shard != lease.shard:
+                inbox.rehome(connection, ids, shard=shard)
+                continue
+            inbox.take_rings(connection, ids)
+            wanted.append((ring, ticket))
+        return wanted
+
+    return await services.commit(lease, unit)
+
+
+async def answer_ring(services: Services, lease: Lease, ring: Ring, ticket: Ticket) -> None:
+    """Read the ticket and let what is new there have its effects. Raises any `RemoteFailure` of the reading."""
+    comments = await services.connector.comments_since(TicketId(ticket.remote_id), ticket.read_since_at)
+    moment = Moment.take(services.clock)
+
+    def unit(connection: Connection) -> None:
+        current = conversations.load(connection, ticket.conversation_id)
+        for comment in sorted(comments, key=lambda comment: (comment.created_at, _number(comment.id))):
+            _take_comment(connection, services, current, ticket, comment, moment)
+        if comments:
+            newest = max(comment.created_at for comment in comments)
+            conversations.advance_reading(connection, ticket, newest_at=newest)
+        conversations.save(connection, current)
+        inbox.finish(connection, [entry.id for entry in ring.entries])
+
+    await services.commit(lease, unit)
+    services.metrics.count("deskbridge_tickets_read_total")
+
+
+def _number(comment_id: str) -> tuple[int, str]:
+    """Ids grow with time: the tie-break of one second."""
+    return (int(comment_id), "") if comment_id.isascii() and comment_id.isdigit() else (0, comment_id)
+
+
+def _take_comment(
+    connection: Connection,
+    services: Services,
+    current: Conversation,
+    ticket: Ticket,
+    comment: Comment,
+    moment: Moment,
+) -> None:
+    command = None
+    if comment.key is not None:
+        role = "ours"
+    elif comment.author is not AuthorKind.STAFF:
+        role = "other"
+    elif comment.public:
+        role = "reply"
+    else:
+        command = parse_command(html_to_whatsapp(comment.html) or comment.text)
+        role = "command" if command else "other"
+    # A comment is remembered in the transaction of what follows from it, so it has its effects exactly once.
+    if not conversations.add_comment(
+        connection,
+        channel_id=services.channel.id,
+        ticket_id=ticket.id,
+        remote_id=comment.id,
+        role=role,
+        now=moment.business,
+    ):
+        return
+    if role == "reply":
+        text = (html_to_whatsapp(comment.html) or comment.text).strip()
+        event: AgentReplied | AgentCommanded = AgentReplied(text, comment.attachment_count)
+        services.metrics.count("deskbridge_replies_received_total")
+    elif command is not None:
+        event = _commanded(connection, services, current, ticket, command, moment)
+    else:
+        return
+    decision: Decision = decide(current.window, event, now=moment.business, rules=services.rules)
+    apply(connection, services, current, decision, subject=Subject(ticket_id=ticket.id), moment=moment)
+
+
+def _commanded(
+    connection: Connection,
+    services: Services,
+    current: Conversation,
+    ticket: Ticket,
+    command: Command,
+    moment: Moment,
+) -> AgentCommanded:
+    counts = outbox.counts(connection, current.id)
+    held = counts.get(EffectState.HELD, 0)
+    report = notes.status_report(
+        window=current.window,
+        now=moment.business,
+        deliveries=outbox.load_last_sends(connection, services.vault, current.id, limit=LAST_DELIVERIES),
+        held_count=held,
+        waiting=sum(counts.get(state, 0) for state in WAITING),
+        limits=(),
+    )
+    resendable = outbox.load_resendable(connection, services.vault, conversation_id=current.id, ticket_id=ticket.id)
+    return AgentCommanded(command, held, len(resendable), report)

@@ -1,0 +1,66 @@
+"""What the steps of a worker are given: one value, built once per process in `wiring`."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+from sqlalchemy import Connection
+
+from bridge.domain.decide import Rules
+from bridge.runtime.bell import Bell
+from bridge.runtime.clock import Clock
+from bridge.runtime.limiter import HelpdeskBudget, SendLimits
+from bridge.runtime.metrics import WorkerMetrics
+from bridge.store import leases
+from bridge.store.channels import Channel
+from bridge.store.crypto import Vault
+from bridge.store.database import Database
+from bridge.store.leases import Lease
+from bridge.whatsapp.client import CloudApi
+from connectors.interface import HelpdeskConnector
+
+T = TypeVar("T")
+
+WHATSAPP_SCOPE = "whatsapp"
+HELPDESK_SCOPE = "helpdesk"
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """`account_bucket` and `ticket_bucket` name the helpdesk's limits as its connector does."""
+
+    database: Database
+    vault: Vault
+    clock: Clock
+    channel: Channel
+    connector: HelpdeskConnector
+    cloud_api: CloudApi
+    send_limits: SendLimits
+    budget: HelpdeskBudget
+    bell: Bell
+    rules: Rules
+    dead_letter_after: timedelta
+    reconcile_every: timedelta
+    metrics: WorkerMetrics
+
+    async def commit(self, lease: Lease, unit: Callable[[Connection], T]) -> T:
+        """Run `unit` under the lease's fence. Raises `LeaseLost`, `StoreUnavailable`, and what the unit raises."""
+
+        def fenced(connection: Connection) -> T:
+            leases.check(connection, lease)
+            return unit(connection)
+
+        return await self.database.write(fenced)
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """The times of one step, taken once."""
+
+    business: datetime
+    real: datetime
+
+    @classmethod
+    def take(cls, clock: Clock) -> "Moment":
+        return cls(clock.business_now(), clock.real_now())

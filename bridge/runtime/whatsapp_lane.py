@@ -1,0 +1,352 @@
+"""What waits to be sent to one customer, in order. Each reply leaves at most once; its key tells what became of it.
+
+The Cloud API has no idempotency key. So a send is on record before the call, and a call whose answer was lost is
+settled by the status webhook that carries our key, or told to the agent as not confirmed. It is never repeated blindly.
+"""
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from sqlalchemy import Connection
+
+from bridge.domain import notes
+from bridge.domain.decide import ClosedWindowPolicy, DeliveryRefused, FailureMeaning, decide
+from bridge.domain.retry import backoff, pair_limit_pause
+from bridge.runtime.apply import MIDDLE, Subject, add_note, apply
+from bridge.runtime.services import WHATSAPP_SCOPE, Moment, Services
+from bridge.store import channels, contacts, conversations, inbox, messages, outbox
+from bridge.store.contacts import Address
+from bridge.store.conversations import Conversation
+from bridge.store.ids import message_key
+from bridge.store.leases import Lease
+from bridge.store.outbox import EffectRecord
+from bridge.store.tables import EffectState, Lane
+from bridge.whatsapp.client import Accepted
+from bridge.whatsapp.failures import LimitScope, WindowClosedByMeta, explain
+from connectors.errors import (
+    NeedsOperator,
+    OutcomeUnknown,
+    Permanent,
+    RateLimited,
+    RemoteFailure,
+    RetryLater,
+)
+
+UNCONFIRMED_AFTER = timedelta(seconds=40)
+"""From the start of the call; the note is on the ticket within 60 s of it, so the helpdesk is asked by 45 s."""
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """A message that may leave now, as far as rules and order go."""
+
+    effect: EffectRecord
+    contact_id: str
+    address: Address
+    key: str
+    text: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """Something was settled without a call: look at the lane again."""
+
+
+Step = Send | Again | None
+
+
+async def run_step(services: Services, lease: Lease, conversation_id: str) -> bool:
+    """Do what stands first in the lane. False when nothing (more) can be done now."""
+    moment = Moment.take(services.clock)
+    step = await services.commit(lease, lambda connection: _look(connection, services, conversation_id, moment))
+    if not isinstance(step, Send):
+        return step is not None
+    wait, limit = await services.send_limits.take(step.contact_id)
+    if wait > 0:
+        await _postpone(services, lease, step, seconds=wait, limit=limit or "")
+        return False
+    if not await _start(services, lease, step):
+        return True
+    try:
+        outcome: Accepted | RemoteFailure = await services.cloud_api.send_text(
+            to_wa_id=step.address.wa_id, to_bsuid=step.address.bsuid, body=step.text, key=step.key
+        )
+    except RemoteFailure as failure:
+        outcome = failure
+    return await _record(services, lease, step, outcome)
+
+
+def _look(connection: Connection, services: Services, conversation_id: str, moment: Moment) -> Step:
+    head = outbox.load_head(connection, services.vault, conversation_id=conversation_id, lane=Lane.WHATSAPP)
+    if head is None or head.not_before_at > moment.real:
+        return None
+    if head.state is EffectState.UNKNOWN:
+        return _give_up_waiting(connection, services, head, moment)
+    if head.state is not EffectState.READY or head.due_at > moment.business:
+        return None
+    assert head.message_id is not None
+    text = messages.load_text(connection, services.vault, head.message_id)
+    current = conversations.load(connection, conversation_id)
+    if moment.business - head.created_at > services.dead_letter_after:
+        outbox.set_state(connection, [head.id], EffectState.DEAD, code=head.code or "too old")
+        channels.raise_alarm(connection, kind="dead_letter", subject=head.kind.value, now=moment.real)
+        hours = int(services.dead_letter_after.total_seconds() // 3600)
+        return _tell(connection, services, current, head, notes.gave_up(text, hours=hours), moment)
+    if not current.window.is_open(moment.business):
+        return _stop_at_closed_window(connection, services, current, head, text, moment)
+    gate = channels.load_gate(connection, channel_id=services.channel.id, scope=WHATSAPP_SCOPE)
+    if gate is not None and not channels.claim_probe(
+        connection, channel_id=services.channel.id, scope=WHATSAPP_SCOPE, real_now=moment.real
+    ):
+        _wait_at_gate(connection, services, current, head, text, gate, moment)
+        return None
+    return Send(
+        effect=head,
+        contact_id=current.contact_id,
+        address=contacts.load_address(connection, services.vault, current.contact_id),
+        key=message_key(shard=current.shard, message_id=head.message_id),
+        text=text,
+    )
+
+
+def _tell(
+    connection: Connection, services: Services, current: Conversation, head: EffectRecord, note: str, moment: Moment
+) -> Again:
+    add_note(connection, services, current, note, ticket_id=head.ticket_id, moment=moment)
+    conversations.save(connection, current)
+    return Again()
+
+
+def _give_up_waiting(connection: Connection, services: Services, head: EffectRecord, moment: Moment) -> Step:
+    """No verdict came: the agent is told, and later replies go on."""
+    started_at = head.started_at or moment.real
+    if moment.real < started_at + UNCONFIRMED_AFTER:
+        outbox.retry(
+            connection,
+            [head.id],
+            state=EffectState.UNKNOWN,
+            not_before_at=started_at + UNCONFIRMED_AFTER,
+            code=head.code or "",
+        )
+        return None
+    assert head.message_id is not None
+    outbox.set_state(connection, [head.id], EffectState.UNCONFIRMED, code=head.code)
+    services.metrics.count("deskbridge_effects_total", "send_text:unconfirmed")
+    current = conversations.load(connection, head.conversation_id)
+    text = messages.load_text(connection, services.vault, head.message_id)
+    return _tell(connection, services, current, head, notes.not_confirmed(text), moment)
+
+
+def _stop_at_closed_window(
+    connection: Connection,
+    services: Services,
+    current: Conversation,
+    head: EffectRecord,
+    text: str,
+    moment: Moment,
+) -> Again:
+    """The window closed while the reply waited: nothing of this conversation leaves."""
+    if services.rules.closed_window is ClosedWindowPolicy.REJECT:
+        outbox.set_state(connection, [head.id], EffectState.FAILED, code="window closed")
+        note = notes.rejected(text, window=current.window, now=moment.business)
+    else:
+        outbox.hold(connection, head.id, until=moment.business + services.rules.hold_for)
+        note = notes.held(text, window=current.window, now=moment.business, hold_for=services.rules.hold_for)
+    return _tell(connection, services, current, head, note, moment)
+
+
+def _wait_at_gate(
+    connection: Connection,
+    services: Services,
+    current: Conversation,
+    head: EffectRecord,
+    text: str,
+    gate: channels.Gate,
+    moment: Moment,
+) -> None:
+    outbox.retry(
+        connection,
+        [head.id],
+        state=EffectState.READY,
+        not_before_at=max(gate.next_probe_at, moment.real + timedelta(seconds=1)),
+        code=gate.code,
+    )
+    if not outbox.was_told(
+        connection, current.id, ticket_id=head.ticket_id, reason=f"gate {gate.closed_at.isoformat()}"
+    ):
+        outbox.mark_told(connection, head.id, f"gate {gate.closed_at.isoformat()}")
+        _tell(connection, services, current, head, notes.waiting_for_operator(text, action=gate.action), moment)
+
+
+async def _postpone(services: Services, lease: Lease, step: Send, *, seconds: float, limit: str) -> None:
+    not_before_at = services.clock.real_now() + timedelta(seconds=seconds)
+
+    def unit(connection: Connection) -> None:
+        outbox.retry(
+            connection,
+            [step.effect.id],
+            state=EffectState.READY,
+            not_before_at=not_before_at,
+            code=f"waits for limit: {limit}",
+        )
+
+    await services.commit(lease, unit)
+    services.metrics.count("deskbridge_sends_held_back_total", limit)
+
+
+async def _start(services: Services, lease: Lease, step: Send) -> bool:
+    """Put the call on record. False when the effect is no longer what was looked at."""
+    moment = Moment.take(services.clock)
+
+    def unit(connection: Connection) -> bool:
+        head = outbox.load_head(
+            connection, services.vault, conversation_id=step.effect.conversation_id, lane=Lane.WHATSAPP
+        )
+        if head is None or head.id != step.effect.id or head.state is not EffectState.READY:
+            return False
+        assert head.message_id is not None
+        outbox.mark_performing(connection, [head.id], real_now=moment.real)
+        messages.start_sending(connection, head.message_id, now=moment.business)
+        return True
+
+    return await services.commit(lease, unit)
+
+
+async def _record(services: Services, lease: Lease, step: Send, outcome: Accepted | RemoteFailure) -> bool:
+    if isinstance(outcome, RateLimited):
+        await services.send_limits.close(
+            outcome.limit, contact_id=step.contact_id, seconds=_limited_for(step.effect, outcome)
+        )
+    moment = Moment.take(services.clock)
+
+    def unit(connection: Connection) -> bool:
+        # A status may have settled it while the answer was on its way.
+        effect = outbox.load(connection, services.vault, step.effect.id)
+        assert effect is not None
+        if isinstance(outcome, Accepted):
+            return _record_accepted(connection, services, step, effect, outcome, moment)
+        if effect.state is not EffectState.PERFORMING:
+            return True
+        return _record_failure(connection, services, step, effect, outcome, moment)
+
+    again = await services.commit(lease, unit)
+    label = "done" if isinstance(outcome, Accepted) else type(outcome).__name__
+    services.metrics.count("deskbridge_effects_total", f"send_text:{label}")
+    return again
+
+
+def _record_accepted(
+    connection: Connection,
+    services: Services,
+    step: Send,
+    effect: EffectRecord,
+    accepted: Accepted,
+    moment: Moment,
+) -> bool:
+    assert step.effect.message_id is not None
+    index = messages.wamid_index(services.vault, accepted.wamid)
+    messages.accept(connection, services.vault, step.effect.message_id, wamid=accepted.wamid, now=moment.business)
+    if effect.state is EffectState.PERFORMING:
+        outbox.set_state(connection, [effect.id], EffectState.DONE)
+    channels.open_gate(connection, channel_id=services.channel.id, scope=WHATSAPP_SCOPE, by_status=False)
+    if not contacts.learn(
+        connection, services.vault, step.contact_id, bsuid=accepted.bsuid, wa_id=accepted.wa_id, now=moment.business
+    ):
+        channels.raise_alarm(connection, kind="identity_conflict", subject=step.contact_id, now=moment.real)
+    inbox.unpark(connection, match_index=index)
+    return True
+
+
+def _limited_for(effect: EffectRecord, failure: RateLimited) -> float:
+    if failure.limit == LimitScope.PAIR:
+        return max(failure.after_seconds, pair_limit_pause(effect.attempts + 1).total_seconds())
+    return failure.after_seconds
+
+
+def _record_failure(
+    connection: Connection,
+    services: Services,
+    step: Send,
+    effect: EffectRecord,
+    failure: RemoteFailure,
+    moment: Moment,
+) -> bool:
+    match failure:
+        case RateLimited():
+            outbox.retry(
+                connection,
+                [effect.id],
+                state=EffectState.READY,
+                not_before_at=moment.real + timedelta(seconds=_limited_for(step.effect, failure)),
+                code=f"rate limited: {failure.limit}",
+            )
+            return False
+        case RetryLater(after_seconds=None):
+            outbox.retry(
+                connection,
+                [effect.id],
+                state=EffectState.READY,
+                due_at=moment.business + backoff(effect.attempts, jitter=MIDDLE),
+                code=failure.code,
+            )
+            return False
+        case RetryLater(after_seconds=float() | int() as seconds):
+            outbox.retry(
+                connection,
+                [effect.id],
+                state=EffectState.READY,
+                not_before_at=moment.real + timedelta(seconds=seconds),
+                code=failure.code,
+            )
+            return False
+        case OutcomeUnknown():
+            outbox.retry(
+                connection,
+                [effect.id],
+                state=EffectState.UNKNOWN,
+                not_before_at=(effect.started_at or moment.real) + UNCONFIRMED_AFTER,
+                code=failure.code,
+            )
+            services.metrics.count("deskbridge_unknown_outcomes_total", "send_text")
+            return False
+        case NeedsOperator():
+            fresh = channels.close_gate(
+                connection,
+                channel_id=services.channel.id,
+                scope=WHATSAPP_SCOPE,
+                code=failure.code,
+                action=failure.action,
+                by_status=False,
+                real_now=moment.real,
+            )
+            if fresh:
+                channels.raise_alarm(connection, kind="needs_operator", subject=WHATSAPP_SCOPE, now=moment.real)
+            outbox.retry(connection, [effect.id], state=EffectState.READY, not_before_at=moment.real, code=failure.code)
+            return True
+        case Permanent():
+            current = conversations.load(connection, effect.conversation_id)
+            is_window = isinstance(failure, WindowClosedByMeta)
+            decision = decide(
+                current.window,
+                DeliveryRefused(
+                    text=step.text,
+                    sent_at=moment.business,
+                    attempts=effect.attempts,
+                    meaning=FailureMeaning.WINDOW_CLOSED if is_window else FailureMeaning.PERMANENT,
+                    failure=explain(int(failure.code) if failure.code.isdigit() else None),
+                ),
+                now=moment.business,
+                rules=services.rules,
+            )
+            apply(
+                connection,
+                services,
+                current,
+                decision,
+                subject=Subject(ticket_id=effect.ticket_id, send=effect),
+                moment=moment,
+            )
+            conversations.save(connection, current)
+            return True
+        case _:
+            raise failure

@@ -1,0 +1,224 @@
+"""The one place where settings become things. Everybody else is given what they need."""
+
+import contextlib
+import hashlib
+import hmac
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import orjson
+from redis.asyncio import Redis
+from sqlalchemy import Connection, func, insert, select
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+
+from bridge.domain.decide import ClosedWindowPolicy, Rules
+from bridge.domain.model import PhoneNumberId
+from bridge.runtime.bell import Bell
+from bridge.runtime.clock import Clock
+from bridge.runtime.limiter import Buckets, HelpdeskBudget, SendLimits
+from bridge.runtime.metrics import WorkerMetrics
+from bridge.runtime.services import Services
+from bridge.runtime.settings import Settings
+from bridge.store import channels, migration
+from bridge.store.channels import Channel
+from bridge.store.crypto import MasterKeys, Vault, new_wrapped_index_key
+from bridge.store.database import Database
+from bridge.store.ids import new_id
+from bridge.store.tables import SHARDS, admin_token, keyring, shard
+from bridge.whatsapp.client import CALL_TIMEOUT_SECONDS, CloudApi
+from connectors import registry
+from connectors.client import remote_client
+from connectors.interface import HelpdeskConnector
+
+FIELD_IDS = "field_ids"
+WEBHOOK_SECRET = "webhook_secret"  # noqa: S105 - the name of a setting, not a secret
+INDEX_KEY = "blind_index"
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """The database, opened, with what is sealed in it."""
+
+    database: Database
+    vault: Vault
+    clock: Clock
+
+
+def master_keys(settings: Settings) -> MasterKeys:
+    return MasterKeys(settings.encryption_keys())
+
+
+def migrate(settings: Settings) -> None:
+    """Bring the schema up to date, and make what every start needs: index key, shards, the admin token's hash.
+
+    Safe to repeat, and for several processes at once. Raises `StoreUnavailable`.
+    """
+    settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    migration.upgrade(settings.database_url.get_secret_value())
+    keys = master_keys(settings)
+    clock = Clock(settings.clock_file)
+    token = settings.admin_token().get_secret_value()
+    database = Database(settings.database_url.get_secret_value())
+    try:
+        database.write_now(lambda connection: _seed(connection, keys, token=token, now=clock.real_now()))
+    finally:
+        database.close()
+
+
+def _seed(connection: Connection, keys: MasterKeys, *, token: str, now: datetime) -> None:
+    make = sqlite_insert if connection.dialect.name == "sqlite" else postgresql_insert
+    if connection.execute(select(keyring.c.name).where(keyring.c.name == INDEX_KEY)).one_or_none() is None:
+        connection.execute(
+            make(keyring).values(name=INDEX_KEY, wrapped=new_wrapped_index_key(keys)).on_conflict_do_nothing()
+        )
+    if connection.execute(select(func.count()).select_from(shard)).scalar_one() < SHARDS:
+        connection.execute(
+            make(shard).on_conflict_do_nothing(),
+            [{"id": number, "fence": 0, "holder": None, "expires_at": now} for number in range(SHARDS)],
+        )
+    connection.execute(admin_token.delete().where(admin_token.c.name == "admin"))
+    connection.execute(
+        insert(admin_token).values(id=new_id(), name="admin", token_hash=hash_token(token), created_at=now)
+    )
+
+
+def hash_token(token: str) -> bytes:
+    """Tokens are long and random, so a plain hash keeps them (nothing to guess)."""
+    return hashlib.sha256(token.encode()).digest()
+
+
+def is_admin_token(connection: Connection, token: str) -> bool:
+    wanted = hash_token(token)
+    return any(
+        hmac.compare_digest(wanted, known) for known in connection.execute(select(admin_token.c.token_hash)).scalars()
+    )
+
+
+@contextlib.contextmanager
+def open_store(settings: Settings) -> Iterator[Store]:
+    """The database of a migrated installation. Raises `StoreUnavailable`, `CannotDecrypt`, `SchemaNotCurrent`."""
+    database = Database(settings.database_url.get_secret_value())
+    try:
+        migration.require_current(database)
+        wrapped = database.read_now(
+            lambda connection: connection.execute(
+                select(keyring.c.wrapped).where(keyring.c.name == INDEX_KEY)
+            ).scalar_one()
+        )
+        yield Store(database, Vault.unwrap(master_keys(settings), wrapped), Clock(settings.clock_file))
+    finally:
+        database.close()
+
+
+def open_redis(settings: Settings) -> Redis:
+    return Redis.from_url(
+        settings.redis_url.get_secret_value(), socket_timeout=2, socket_connect_timeout=2, health_check_interval=30
+    )
+
+
+def first_channel(settings: Settings, store: Store) -> Channel:
+    """The channel that the environment describes."""
+    account = settings.account()
+    return store.database.write_now(
+        lambda connection: channels.ensure_channel(
+            connection,
+            helpdesk=settings.helpdesk,
+            phone_number_id=account.phone_number_id,
+            waba_id=account.business_account_id,
+            now=store.clock.business_now(),
+        )
+    )
+
+
+def kept_settings(store: Store, channel: Channel) -> dict[str, str]:
+    """What `doctor --fix` made or found at the far sides."""
+    return store.database.read_now(lambda connection: load_kept(connection, store.vault, channel))
+
+
+def load_kept(connection: Connection, vault: Vault, channel: Channel) -> dict[str, str]:
+    return channels.load_settings(connection, vault, channel_id=channel.id)
+
+
+def load_field_ids(connection: Connection, vault: Vault, channel: Channel) -> dict[str, int]:
+    """The connector's ticket fields, by its own names; empty until `doctor --fix` made them."""
+    return field_ids_of(load_kept(connection, vault, channel))
+
+
+def field_ids_of(kept: dict[str, str]) -> dict[str, int]:
+    return {name: int(number) for name, number in orjson.loads(kept.get(FIELD_IDS, "{}")).items()}
+
+
+@contextlib.asynccontextmanager
+async def open_cloud_api(settings: Settings) -> AsyncIterator[CloudApi]:
+    account = settings.account()
+    async with remote_client(account.api_url, timeout_seconds=CALL_TIMEOUT_SECONDS) as client:
+        yield CloudApi(
+            client,
+            phone_number_id=PhoneNumberId(account.phone_number_id),
+            waba_id=account.business_account_id,
+            token=account.access_token.get_secret_value(),
+            api_version=account.api_version,
+        )
+
+
+@contextlib.asynccontextmanager
+async def open_connector(
+    settings: Settings, *, budget: HelpdeskBudget, metrics: WorkerMetrics, field_ids: dict[str, int]
+) -> AsyncIterator[HelpdeskConnector]:
+    """Raises `InvalidConfiguration`. `field_ids` may be filled later."""
+    async with registry.find(settings.helpdesk).connect(
+        settings.helpdesk_variables,
+        budget=budget,
+        field_ids=field_ids,
+        on_warning=lambda cause: metrics.count("deskbridge_helpdesk_warnings_total", cause),
+    ) as connector:
+        yield connector
+
+
+@dataclass(frozen=True, slots=True)
+class Workshop:
+    """What a worker process keeps for its life, in one event loop."""
+
+    services: Services
+    redis: Redis
+    field_ids: dict[str, int]
+
+
+@contextlib.asynccontextmanager
+async def open_workshop(settings: Settings, store: Store) -> AsyncIterator[Workshop]:
+    """Everything that effects need. Make it in the loop that uses it."""
+    channel = first_channel(settings, store)
+    field_ids = field_ids_of(kept_settings(store, channel))
+    redis = open_redis(settings)
+    metrics = WorkerMetrics()
+    budget = HelpdeskBudget(Buckets(redis, scope=f"helpdesk:{channel.id}"), metrics)
+    bell = Bell(redis, redis_url=settings.redis_url.get_secret_value())
+    try:
+        async with (
+            open_cloud_api(settings) as cloud_api,
+            open_connector(settings, budget=budget, metrics=metrics, field_ids=field_ids) as connector,
+        ):
+            yield Workshop(
+                services=Services(
+                    database=store.database,
+                    vault=store.vault,
+                    clock=store.clock,
+                    channel=channel,
+                    connector=connector,
+                    cloud_api=cloud_api,
+                    send_limits=SendLimits(Buckets(redis, scope=f"whatsapp:{channel.phone_number_id}")),
+                    budget=budget,
+                    bell=bell,
+                    rules=Rules(ClosedWindowPolicy(settings.window_closed), timedelta(hours=settings.hold_hours)),
+                    dead_letter_after=timedelta(hours=settings.dead_letter_hours),
+                    reconcile_every=timedelta(seconds=settings.reconcile_seconds),
+                    metrics=metrics,
+                ),
+                redis=redis,
+                field_ids=field_ids,
+            )
+    finally:
+        bell.close()
+        await redis.aclose()

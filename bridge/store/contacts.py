@@ -1,0 +1,142 @@
+"""Who is behind an id? Identities are rows that point at a contact; BSUID first, wa_id second, both optional."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sqlalchemy import Connection, insert, select, update
+
+from bridge.domain.model import Bsuid, Sender, WaId
+from bridge.store.crypto import Vault
+from bridge.store.ids import new_id
+from bridge.store.tables import contact, contact_identity
+
+NAME = "contact.name"
+VALUE = "contact_identity.value"
+BSUID_KIND = "bsuid"
+WA_ID_KIND = "wa_id"
+
+
+@dataclass(frozen=True, slots=True)
+class ContactRef:
+    """`conflict`: the message's wa_id belongs to another contact than its BSUID."""
+
+    id: str
+    shard: int
+    conflict: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """How a contact is written to: the ids seen last."""
+
+    bsuid: Bsuid | None = field(repr=False)
+    wa_id: WaId | None = field(repr=False)
+    name: str | None = field(repr=False)
+
+
+def find_or_create(connection: Connection, vault: Vault, sender: Sender, *, shard: int, now: datetime) -> ContactRef:
+    """The contact of a sender, with every id of this message known from now on.
+
+    Raises `IntegrityError` when another transaction creates the same one at this moment: try again.
+    """
+    wanted = [(kind, value) for kind, value in ((BSUID_KIND, sender.bsuid), (WA_ID_KIND, sender.wa_id)) if value]
+    known: dict[str, tuple[str, str]] = {}
+    for kind, value in wanted:
+        row = connection.execute(
+            select(contact_identity.c.id, contact_identity.c.contact_id).where(
+                contact_identity.c.kind == kind, contact_identity.c.value_index == vault.index(kind, value)
+            )
+        ).one_or_none()
+        if row is not None:
+            known[kind] = (row.id, row.contact_id)
+    owners = {owner for _, owner in known.values()}
+    owner_id = known[BSUID_KIND][1] if BSUID_KIND in known else next(iter(owners), None)
+    if owner_id is None:
+        owner_id, owner_shard = _create(connection, vault, sender, shard=shard, now=now), shard
+    else:
+        row = connection.execute(select(contact.c.shard, contact.c.name).where(contact.c.id == owner_id)).one()
+        owner_shard = row.shard
+        if sender.name and (row.name is None or vault.unseal_text(row.name, NAME, owner_id) != sender.name):
+            connection.execute(
+                update(contact)
+                .where(contact.c.id == owner_id)
+                .values(name=vault.seal_text(sender.name, NAME, owner_id))
+            )
+    for kind, value in wanted:
+        if kind not in known:
+            _add_identity(connection, vault, owner_id, kind=kind, value=value, now=now)
+        elif known[kind][1] == owner_id:
+            connection.execute(
+                update(contact_identity).where(contact_identity.c.id == known[kind][0]).values(last_seen_at=now)
+            )
+    return ContactRef(owner_id, owner_shard, conflict=len(owners) > 1)
+
+
+def _create(connection: Connection, vault: Vault, sender: Sender, *, shard: int, now: datetime) -> str:
+    contact_id = new_id()
+    connection.execute(
+        insert(contact).values(
+            id=contact_id,
+            shard=shard,
+            name=None if sender.name is None else vault.seal_text(sender.name, NAME, contact_id),
+            created_at=now,
+        )
+    )
+    return contact_id
+
+
+def _add_identity(
+    connection: Connection, vault: Vault, contact_id: str, *, kind: str, value: str, now: datetime
+) -> None:
+    row_id = new_id()
+    connection.execute(
+        insert(contact_identity).values(
+            id=row_id,
+            contact_id=contact_id,
+            kind=kind,
+            value_index=vault.index(kind, value),
+            value=vault.seal_text(value, VALUE, row_id),
+            last_seen_at=now,
+        )
+    )
+
+
+def find(connection: Connection, vault: Vault, *, kind: str, value: str) -> ContactRef | None:
+    row = connection.execute(
+        select(contact.c.id, contact.c.shard)
+        .join(contact_identity, contact_identity.c.contact_id == contact.c.id)
+        .where(contact_identity.c.kind == kind, contact_identity.c.value_index == vault.index(kind, value))
+    ).one_or_none()
+    return None if row is None else ContactRef(row.id, row.shard)
+
+
+def load_address(connection: Connection, vault: Vault, contact_id: str) -> Address:
+    name = connection.execute(select(contact.c.name).where(contact.c.id == contact_id)).scalar_one()
+    latest: dict[str, str] = {}
+    for row in connection.execute(
+        select(contact_identity.c.id, contact_identity.c.kind, contact_identity.c.value)
+        .where(contact_identity.c.contact_id == contact_id)
+        .order_by(contact_identity.c.last_seen_at, contact_identity.c.id)
+    ):
+        latest[row.kind] = vault.unseal_text(row.value, VALUE, row.id)
+    return Address(
+        bsuid=Bsuid(latest[BSUID_KIND]) if BSUID_KIND in latest else None,
+        wa_id=WaId(latest[WA_ID_KIND]) if WA_ID_KIND in latest else None,
+        name=None if name is None else vault.unseal_text(name, NAME, contact_id),
+    )
+
+
+def learn(
+    connection: Connection, vault: Vault, contact_id: str, *, bsuid: str | None, wa_id: str | None, now: datetime
+) -> bool:
+    """Ids that came back for somebody we wrote to. False when one of them belongs to somebody else already."""
+    clean = True
+    for kind, value in ((BSUID_KIND, bsuid), (WA_ID_KIND, wa_id)):
+        if not value:
+            continue
+        owner = find(connection, vault, kind=kind, value=value)
+        if owner is None:
+            _add_identity(connection, vault, contact_id, kind=kind, value=value, now=now)
+        elif owner.id != contact_id:
+            clean = False
+    return clean

@@ -1,0 +1,211 @@
+"""Conversations, their tickets, and the comments seen on them."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, Connection, insert, select, update
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+
+from bridge.domain.customer_service_window import CustomerServiceWindow
+from bridge.store.ids import new_id
+from bridge.store.tables import comment, conversation, ticket
+from connectors.interface import TicketStatus
+
+READ_OVERLAP = timedelta(minutes=2)
+"""Comments are read again this far back: a helpdesk may show one later than its time says."""
+
+
+class ConversationChanged(Exception):
+    """Somebody else saved the conversation since it was loaded: load it again."""
+
+
+@dataclass(slots=True)
+class Conversation:
+    """A conversation within one transaction: change it, then `save` it."""
+
+    id: str
+    contact_id: str
+    channel_id: str
+    shard: int
+    version: int
+    next_seq: int
+    requester_id: str | None
+    ticket_id: str | None
+    window: CustomerServiceWindow
+    posted_until_at: datetime | None
+
+    def take_seq(self) -> int:
+        seq = self.next_seq
+        self.next_seq += 1
+        return seq
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    id: str
+    remote_id: str
+    conversation_id: str
+    status: str
+    read_since_at: datetime
+
+
+def load(connection: Connection, conversation_id: str) -> Conversation:
+    """The conversation, with its row locked until the transaction ends."""
+    return _load(connection, conversation.c.id == conversation_id)
+
+
+def load_or_create(
+    connection: Connection, *, contact_id: str, channel_id: str, shard: int, now: datetime
+) -> Conversation:
+    mine = (conversation.c.contact_id == contact_id) & (conversation.c.channel_id == channel_id)
+    if connection.execute(select(conversation.c.id).where(mine)).one_or_none() is None:
+        connection.execute(
+            insert(conversation).values(
+                id=new_id(),
+                contact_id=contact_id,
+                channel_id=channel_id,
+                shard=shard,
+                version=0,
+                next_seq=1,
+                created_at=now,
+            )
+        )
+    return _load(connection, mine)
+
+
+def _load(connection: Connection, condition: ColumnElement[bool]) -> Conversation:
+    row = connection.execute(select(conversation).where(condition).with_for_update()).one()
+    return Conversation(
+        id=row.id,
+        contact_id=row.contact_id,
+        channel_id=row.channel_id,
+        shard=row.shard,
+        version=row.version,
+        next_seq=row.next_seq,
+        requester_id=row.requester_id,
+        ticket_id=row.ticket_id,
+        window=CustomerServiceWindow(row.last_inbound_at, row.window_refused_at),
+        posted_until_at=row.posted_until_at,
+    )
+
+
+def save(connection: Connection, current: Conversation) -> None:
+    """Compare and swap. Raises `ConversationChanged`."""
+    saved = connection.execute(
+        update(conversation)
+        .where(conversation.c.id == current.id, conversation.c.version == current.version)
+        .values(
+            version=current.version + 1,
+            next_seq=current.next_seq,
+            requester_id=current.requester_id,
+            ticket_id=current.ticket_id,
+            last_inbound_at=current.window.last_inbound_at,
+            window_refused_at=current.window.refused_at,
+            posted_until_at=current.posted_until_at,
+        )
+    )
+    if saved.rowcount != 1:
+        raise ConversationChanged
+    current.version += 1
+
+
+def shard_of_conversation(connection: Connection, conversation_id: str) -> int:
+    return int(
+        connection.execute(select(conversation.c.shard).where(conversation.c.id == conversation_id)).scalar_one()
+    )
+
+
+def find_ticket(connection: Connection, *, channel_id: str, remote_id: str) -> Ticket | None:
+    row = connection.execute(
+        select(ticket).where(ticket.c.channel_id == channel_id, ticket.c.remote_id == remote_id)
+    ).one_or_none()
+    return None if row is None else Ticket(row.id, row.remote_id, row.conversation_id, row.status, row.read_since_at)
+
+
+def load_ticket(connection: Connection, ticket_id: str) -> Ticket:
+    row = connection.execute(select(ticket).where(ticket.c.id == ticket_id)).one()
+    return Ticket(row.id, row.remote_id, row.conversation_id, row.status, row.read_since_at)
+
+
+def add_ticket(
+    connection: Connection,
+    current: Conversation,
+    *,
+    remote_id: str,
+    status: str,
+    read_since_at: datetime,
+    now: datetime,
+) -> str:
+    """Map a ticket to the conversation and make it the current one. Returns our id of it."""
+    known = find_ticket(connection, channel_id=current.channel_id, remote_id=remote_id)
+    ticket_id = known.id if known else new_id()
+    if known is None:
+        connection.execute(
+            insert(ticket).values(
+                id=ticket_id,
+                channel_id=current.channel_id,
+                conversation_id=current.id,
+                remote_id=remote_id,
+                status=status,
+                read_since_at=read_since_at,
+                created_at=now,
+            )
+        )
+    current.ticket_id = ticket_id
+    return ticket_id
+
+
+def find_closed_ticket(connection: Connection, conversation_id: str) -> str | None:
+    """The helpdesk's id of the conversation's last ticket, when that is closed for good and so can be followed."""
+    return _last_ticket_if(connection, conversation_id, TicketStatus.CLOSED)
+
+
+def find_gone_ticket(connection: Connection, conversation_id: str) -> str | None:
+    """The helpdesk's id of the conversation's last ticket, when that was deleted."""
+    return _last_ticket_if(connection, conversation_id, TicketStatus.GONE)
+
+
+def _last_ticket_if(connection: Connection, conversation_id: str, status: TicketStatus) -> str | None:
+    row = connection.execute(
+        select(ticket.c.remote_id, ticket.c.status)
+        .where(ticket.c.conversation_id == conversation_id)
+        .order_by(ticket.c.id.desc())
+        .limit(1)
+    ).one_or_none()
+    return row.remote_id if row is not None and row.status == status else None
+
+
+def set_ticket_status(connection: Connection, ticket_id: str, status: str) -> None:
+    connection.execute(update(ticket).where(ticket.c.id == ticket_id).values(status=status))
+
+
+def advance_reading(connection: Connection, known: Ticket, *, newest_at: datetime) -> None:
+    since = newest_at - READ_OVERLAP
+    if since > known.read_since_at:
+        connection.execute(update(ticket).where(ticket.c.id == known.id).values(read_since_at=since))
+
+
+def add_comment(
+    connection: Connection, *, channel_id: str, ticket_id: str, remote_id: str, role: str, now: datetime
+) -> bool:
+    """Remember a comment; False when it is known. A comment that turns out to be ours stays ours."""
+    make = sqlite_insert if connection.dialect.name == "sqlite" else postgresql_insert
+    return bool(
+        connection.execute(
+            make(comment)
+            .values(
+                id=new_id(), channel_id=channel_id, ticket_id=ticket_id, remote_id=remote_id, role=role, created_at=now
+            )
+            .on_conflict_do_nothing(index_elements=[comment.c.channel_id, comment.c.remote_id])
+        ).rowcount
+    )
+
+
+def knows_comment(connection: Connection, *, channel_id: str, remote_id: str) -> bool:
+    return (
+        connection.execute(
+            select(comment.c.id).where(comment.c.channel_id == channel_id, comment.c.remote_id == remote_id)
+        ).one_or_none()
+        is not None
+    )

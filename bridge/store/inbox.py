@@ -1,0 +1,206 @@
+"""Everything a far side told us, kept before it is answered. The unique key is the dedupe; nothing else is."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, select, text, update
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+
+from bridge.domain.inbox_item import InboxItem, InboxKind
+from bridge.store.crypto import Vault
+from bridge.store.database import Database
+from bridge.store.ids import new_id, shard_of
+from bridge.store.tables import EPOCH, MICROSECOND, InboxState, inbox
+
+BODY = "inbox.body"
+PARKED_FOR = timedelta(hours=24)
+MAX_ATTEMPTS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class InboxEntry:
+    """A row of the inbox, opened."""
+
+    id: str
+    source: str
+    kind: InboxKind
+    channel: str
+    shard: int
+    body: bytes = field(repr=False)
+    received_at: datetime
+    position: int
+    attempts: int
+    state: InboxState
+    reason: str | None
+
+
+class Inbox:
+    """The edge's way in."""
+
+    def __init__(self, database: Database, vault: Vault, *, now: Callable[[], datetime]) -> None:
+        self._database = database
+        self._vault = vault
+        self._now = now
+
+    async def insert(self, items: Sequence[InboxItem]) -> int:
+        """Keep what is new of `items`; returns how many were. Durable on return; raises `StoreUnavailable`."""
+        rows = rows_of(items, vault=self._vault, received_at=self._now())
+        return await self._database.write(lambda connection: insert_rows(connection, rows))
+
+
+def rows_of(items: Iterable[InboxItem], *, vault: Vault, received_at: datetime) -> list[dict[str, Any]]:
+    """Sealed rows, with ids made here because the encryption is bound to them."""
+    rows = []
+    for item in items:
+        row_id = new_id()
+        rows.append(
+            {
+                "id": row_id,
+                "source": item.source,
+                "kind": item.kind.value,
+                "channel": item.channel,
+                "shard": shard_of(item.shard_key),
+                "event_key": None if item.event_key is None else vault.index("event", item.event_key),
+                "body": vault.seal(item.body, BODY, row_id),
+                "position": item.position,
+                "received_at": received_at,
+                "state": (InboxState.REFUSED if item.kind is InboxKind.REFUSED else InboxState.NEW).value,
+                "due_at": EPOCH,
+                "attempts": 0,
+            }
+        )
+    return rows
+
+
+_COLUMNS = (
+    ("id", "text"),
+    ("source", "text"),
+    ("kind", "text"),
+    ("channel", "text"),
+    ("shard", "int"),
+    ("event_key", "bytea"),
+    ("body", "bytea"),
+    ("position", "int"),
+    ("received_at", "bigint"),
+    ("state", "text"),
+    ("due_at", "bigint"),
+    ("attempts", "int"),
+)
+# One statement whatever the number of rows: an executemany is a round trip a row (docs/architecture.md, measurements).
+_POSTGRESQL_INSERT = text(
+    f"INSERT INTO inbox ({', '.join(name for name, _ in _COLUMNS)}) "  # noqa: S608 - column names of our own
+    f"SELECT * FROM unnest({', '.join(f'CAST(:{name} AS {kind}[])' for name, kind in _COLUMNS)}) "
+    "ON CONFLICT (event_key) DO NOTHING"
+)
+
+
+def insert_rows(connection: Connection, rows: Sequence[dict[str, Any]]) -> int:
+    """Insert rows whose `event_key` is not there yet."""
+    if not rows:
+        return 0
+    if connection.dialect.name == "sqlite":
+        return connection.execute(sqlite_insert(inbox).on_conflict_do_nothing(), list(rows)).rowcount
+    arrays: dict[str, list[Any]] = {
+        name: [(row[name] - EPOCH) // MICROSECOND if name.endswith("_at") else row[name] for row in rows]
+        for name, _ in _COLUMNS
+    }
+    return connection.execute(_POSTGRESQL_INSERT, arrays).rowcount
+
+
+def load_due(
+    connection: Connection, vault: Vault, *, shards: Sequence[int], now: datetime, limit: int
+) -> list[InboxEntry]:
+    """What waits on these shards, oldest first."""
+    rows = connection.execute(
+        select(inbox)
+        .where(inbox.c.shard.in_(shards), inbox.c.state == InboxState.NEW.value, inbox.c.due_at <= now)
+        .order_by(inbox.c.received_at, inbox.c.position, inbox.c.id)
+        .limit(limit)
+    )
+    return [_entry(row, vault) for row in rows]
+
+
+def _entry(row: Any, vault: Vault) -> InboxEntry:
+    return InboxEntry(
+        id=row.id,
+        source=row.source,
+        kind=InboxKind(row.kind),
+        channel=row.channel,
+        shard=row.shard,
+        body=vault.unseal(row.body, BODY, row.id),
+        received_at=row.received_at,
+        position=row.position,
+        attempts=row.attempts,
+        state=InboxState(row.state),
+        reason=row.reason,
+    )
+
+
+def load_entry(connection: Connection, vault: Vault, entry_id: str) -> InboxEntry | None:
+    row = connection.execute(select(inbox).where(inbox.c.id == entry_id)).one_or_none()
+    return None if row is None else _entry(row, vault)
+
+
+def take_rings(connection: Connection, entry_ids: Sequence[str]) -> None:
+    """From here on a new ring of the same ticket is a row of its own: these may be read too early for it."""
+    connection.execute(update(inbox).where(inbox.c.id.in_(entry_ids)).values(event_key=None))
+
+
+def finish(connection: Connection, entry_ids: Sequence[str], *, reason: str | None = None) -> None:
+    connection.execute(
+        update(inbox).where(inbox.c.id.in_(entry_ids)).values(state=InboxState.DONE.value, reason=reason)
+    )
+
+
+def rehome(connection: Connection, entry_ids: Sequence[str], *, shard: int) -> None:
+    """The event belongs to a contact of another shard: it waits there."""
+    connection.execute(update(inbox).where(inbox.c.id.in_(entry_ids)).values(shard=shard))
+
+
+def park(connection: Connection, entries: Sequence[tuple[str, bytes]], *, now: datetime) -> None:
+    """Statuses of messages we do not know: of another app, or ahead of the answer that names the wamid."""
+    connection.execute(
+        update(inbox).where(inbox.c.id == bindparam("entry")),
+        [
+            {"entry": entry_id, "state": InboxState.PARKED.value, "match_index": index, "due_at": now + PARKED_FOR}
+            for entry_id, index in entries
+        ],
+    )
+
+
+def unpark(connection: Connection, *, match_index: bytes) -> None:
+    connection.execute(
+        update(inbox)
+        .where(inbox.c.match_index == match_index, inbox.c.state == InboxState.PARKED.value)
+        .values(state=InboxState.NEW.value, due_at=EPOCH, match_index=None)
+    )
+
+
+def expire_parked(connection: Connection, *, shard: int, now: datetime) -> int:
+    return connection.execute(
+        update(inbox)
+        .where(inbox.c.shard == shard, inbox.c.state == InboxState.PARKED.value, inbox.c.due_at <= now)
+        .values(state=InboxState.DONE.value, reason="not a message of ours", match_index=None)
+    ).rowcount
+
+
+def postpone(connection: Connection, entry_ids: Sequence[str], *, due_at: datetime, reason: str) -> None:
+    """Try again later; an event that failed `MAX_ATTEMPTS` times is dead and stays for a person to look at."""
+    connection.execute(
+        update(inbox)
+        .where(inbox.c.id.in_(entry_ids))
+        .values(attempts=inbox.c.attempts + 1, due_at=due_at, reason=reason)
+    )
+    connection.execute(
+        update(inbox)
+        .where(inbox.c.id.in_(entry_ids), inbox.c.attempts >= MAX_ATTEMPTS, inbox.c.kind != InboxKind.RING.value)
+        .values(state=InboxState.DEAD.value)
+    )
+
+
+def bury(connection: Connection, entry_ids: Sequence[str], *, reason: str) -> None:
+    connection.execute(
+        update(inbox).where(inbox.c.id.in_(entry_ids)).values(state=InboxState.DEAD.value, reason=reason)
+    )

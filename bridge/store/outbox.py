@@ -1,0 +1,435 @@
+"""What we resolved to do, in lanes: one effect after the other per conversation and lane."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, and_, exists, func, insert, select, update
+
+from bridge.domain.model import MessageStatus
+from bridge.domain.notes import Delivery
+from bridge.store import messages
+from bridge.store.crypto import Vault
+from bridge.store.ids import new_id
+from bridge.store.tables import (
+    EPOCH,
+    OPEN_STATES,
+    EffectKind,
+    EffectState,
+    Lane,
+    conversation,
+    effect,
+    message,
+    ticket,
+)
+
+PAYLOAD = "effect.payload"
+FROZEN = "effect.frozen"
+OPEN = tuple(state.value for state in OPEN_STATES)
+RESENDABLE = (EffectState.UNCONFIRMED.value, EffectState.FAILED.value, EffectState.DEAD.value)
+
+
+@dataclass(frozen=True, slots=True)
+class EffectRecord:
+    """An effect, opened."""
+
+    id: str
+    conversation_id: str
+    lane: Lane
+    seq: int
+    kind: EffectKind
+    state: EffectState
+    payload: str = field(repr=False)
+    message_id: str | None
+    ticket_id: str | None
+    batch_id: str | None
+    attempts: int
+    created_at: datetime
+    due_at: datetime
+    not_before_at: datetime
+    started_at: datetime | None
+    told: str | None
+    code: str | None
+
+
+def add(
+    connection: Connection,
+    vault: Vault,
+    *,
+    conversation_id: str,
+    shard: int,
+    lane: Lane,
+    seq: int,
+    kind: EffectKind,
+    now: datetime,
+    payload: str = "",
+    message_id: str | None = None,
+    ticket_id: str | None = None,
+    held_until: datetime | None = None,
+) -> str:
+    """`held_until` set: it waits for the window, at most until then (business time)."""
+    row_id = new_id()
+    connection.execute(
+        insert(effect).values(
+            id=row_id,
+            conversation_id=conversation_id,
+            shard=shard,
+            lane=lane.value,
+            seq=seq,
+            kind=kind.value,
+            state=(EffectState.HELD if held_until else EffectState.READY).value,
+            payload=vault.seal_text(payload, PAYLOAD, row_id),
+            message_id=message_id,
+            ticket_id=ticket_id,
+            attempts=0,
+            created_at=now,
+            due_at=now,
+            not_before_at=EPOCH,
+            expires_at=held_until,
+        )
+    )
+    return row_id
+
+
+def _record(row: Any, vault: Vault) -> EffectRecord:
+    return EffectRecord(
+        id=row.id,
+        conversation_id=row.conversation_id,
+        lane=Lane(row.lane),
+        seq=row.seq,
+        kind=EffectKind(row.kind),
+        state=EffectState(row.state),
+        payload=vault.unseal_text(row.payload, PAYLOAD, row.id),
+        message_id=row.message_id,
+        ticket_id=row.ticket_id,
+        batch_id=row.batch_id,
+        attempts=row.attempts,
+        created_at=row.created_at,
+        due_at=row.due_at,
+        not_before_at=row.not_before_at,
+        started_at=row.started_at,
+        told=row.told,
+        code=row.code,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class DueLane:
+    conversation_id: str
+    lane: Lane
+    shard: int
+
+
+def due_lanes(
+    connection: Connection, *, shards: Sequence[int], now: datetime, real_now: datetime, limit: int
+) -> list[DueLane]:
+    """Lanes whose head may be worked on."""
+    earlier = effect.alias("earlier")
+    rows = connection.execute(
+        select(effect.c.conversation_id, effect.c.lane, effect.c.shard)
+        .where(
+            effect.c.shard.in_(shards),
+            effect.c.state.in_((EffectState.READY.value, EffectState.UNKNOWN.value)),
+            effect.c.due_at <= now,
+            effect.c.not_before_at <= real_now,
+            ~exists().where(
+                and_(
+                    earlier.c.conversation_id == effect.c.conversation_id,
+                    earlier.c.lane == effect.c.lane,
+                    earlier.c.state.in_(OPEN),
+                    earlier.c.seq < effect.c.seq,
+                )
+            ),
+        )
+        .order_by(effect.c.due_at, effect.c.id)
+        .limit(limit)
+    )
+    return [DueLane(row.conversation_id, Lane(row.lane), row.shard) for row in rows]
+
+
+def load_head(connection: Connection, vault: Vault, *, conversation_id: str, lane: Lane) -> EffectRecord | None:
+    """The first effect that still stands in the lane."""
+    row = connection.execute(
+        select(effect)
+        .where(effect.c.conversation_id == conversation_id, effect.c.lane == lane.value, effect.c.state.in_(OPEN))
+        .order_by(effect.c.seq)
+        .limit(1)
+    ).one_or_none()
+    return None if row is None else _record(row, vault)
+
+
+def load(connection: Connection, vault: Vault, effect_id: str) -> EffectRecord | None:
+    row = connection.execute(select(effect).where(effect.c.id == effect_id)).one_or_none()
+    return None if row is None else _record(row, vault)
+
+
+def load_by_messages(connection: Connection, vault: Vault, message_ids: Sequence[str]) -> dict[str, EffectRecord]:
+    """The effects that send these messages now, by message id."""
+    rows = connection.execute(select(effect).where(effect.c.message_id.in_(message_ids)))
+    return {row.message_id: _record(row, vault) for row in rows}
+
+
+def load_waiting_posts(connection: Connection, vault: Vault, conversation_id: str, *, limit: int) -> list[EffectRecord]:
+    """Customer messages that wait for the ticket and are in no frozen batch, in WhatsApp's order."""
+    rows = connection.execute(
+        select(effect)
+        .join(message, message.c.id == effect.c.message_id)
+        .where(
+            effect.c.conversation_id == conversation_id,
+            effect.c.lane == Lane.HELPDESK.value,
+            effect.c.kind == EffectKind.POST_MESSAGE.value,
+            effect.c.state == EffectState.READY.value,
+            effect.c.batch_id.is_(None),
+        )
+        .order_by(message.c.occurred_at, effect.c.seq)
+        .limit(limit)
+    )
+    return [_record(row, vault) for row in rows]
+
+
+def load_batch(connection: Connection, vault: Vault, batch_id: str) -> tuple[list[EffectRecord], bytes | None]:
+    """The effects of a frozen batch, and the request that was frozen."""
+    rows = connection.execute(select(effect).where(effect.c.batch_id == batch_id).order_by(effect.c.seq)).all()
+    sealed = next((row.frozen for row in rows if row.id == batch_id), None)
+    return [_record(row, vault) for row in rows], None if sealed is None else vault.unseal(sealed, FROZEN, batch_id)
+
+
+def freeze(connection: Connection, vault: Vault, effect_ids: Sequence[str], *, batch_id: str, request: bytes) -> None:
+    """From here on these effects are this request, byte for byte."""
+    connection.execute(update(effect).where(effect.c.id.in_(effect_ids)).values(batch_id=batch_id))
+    connection.execute(
+        update(effect).where(effect.c.id == batch_id).values(frozen=vault.seal(request, FROZEN, batch_id))
+    )
+
+
+def thaw(connection: Connection, effect_ids: Sequence[str]) -> None:
+    """Nothing of the request was written: the batch may grow, or go elsewhere."""
+    connection.execute(
+        update(effect)
+        .where(effect.c.id.in_(effect_ids))
+        .values(batch_id=None, frozen=None, state=EffectState.READY.value)
+    )
+
+
+def mark_performing(connection: Connection, effect_ids: Sequence[str], *, real_now: datetime) -> None:
+    connection.execute(
+        update(effect)
+        .where(effect.c.id.in_(effect_ids))
+        .values(state=EffectState.PERFORMING.value, started_at=real_now, attempts=effect.c.attempts + 1)
+    )
+
+
+def set_state(
+    connection: Connection, effect_ids: Sequence[str], state: EffectState, *, code: str | None = None
+) -> None:
+    connection.execute(update(effect).where(effect.c.id.in_(effect_ids)).values(state=state.value, code=code))
+
+
+def retry(
+    connection: Connection,
+    effect_ids: Sequence[str],
+    *,
+    state: EffectState,
+    due_at: datetime | None = None,
+    not_before_at: datetime | None = None,
+    code: str,
+) -> None:
+    """Again later: `due_at` is our own pause in business time, `not_before_at` one that somebody else ordered."""
+    values: dict[str, Any] = {"state": state.value, "code": code}
+    if due_at is not None:
+        values["due_at"] = due_at
+    if not_before_at is not None:
+        values["not_before_at"] = not_before_at
+    connection.execute(update(effect).where(effect.c.id.in_(effect_ids)).values(**values))
+
+
+def mark_told(connection: Connection, effect_id: str, reason: str) -> None:
+    connection.execute(update(effect).where(effect.c.id == effect_id).values(told=reason))
+
+
+def renew_message(connection: Connection, effect_id: str, *, message_id: str) -> None:
+    """The next attempt is a message of its own, so that a late status of the last one cannot speak for it."""
+    connection.execute(update(effect).where(effect.c.id == effect_id).values(message_id=message_id))
+
+
+def release_held(connection: Connection, conversation_id: str) -> int:
+    return connection.execute(
+        update(effect)
+        .where(effect.c.conversation_id == conversation_id, effect.c.state == EffectState.HELD.value)
+        .values(state=EffectState.READY.value, due_at=EPOCH, expires_at=None)
+    ).rowcount
+
+
+def hold_lane(connection: Connection, conversation_id: str, *, until: datetime) -> list[str]:
+    """Everything that waits to be sent waits for the window instead. Returns the ids."""
+    waiting = and_(
+        effect.c.conversation_id == conversation_id,
+        effect.c.lane == Lane.WHATSAPP.value,
+        effect.c.state == EffectState.READY.value,
+    )
+    ids = list(connection.execute(select(effect.c.id).where(waiting).order_by(effect.c.seq)).scalars())
+    if ids:
+        connection.execute(
+            update(effect).where(effect.c.id.in_(ids)).values(state=EffectState.HELD.value, expires_at=until)
+        )
+    return ids
+
+
+def hold(connection: Connection, effect_id: str, *, until: datetime) -> None:
+    connection.execute(
+        update(effect).where(effect.c.id == effect_id).values(state=EffectState.HELD.value, expires_at=until)
+    )
+
+
+def drop_held(connection: Connection, conversation_id: str) -> int:
+    return connection.execute(
+        update(effect)
+        .where(effect.c.conversation_id == conversation_id, effect.c.state == EffectState.HELD.value)
+        .values(state=EffectState.DROPPED.value, code="cancelled")
+    ).rowcount
+
+
+def load_expired_holds(
+    connection: Connection, vault: Vault, *, shard: int, now: datetime, limit: int
+) -> list[EffectRecord]:
+    rows = connection.execute(
+        select(effect)
+        .where(effect.c.shard == shard, effect.c.state == EffectState.HELD.value, effect.c.expires_at <= now)
+        .order_by(effect.c.seq)
+        .limit(limit)
+    )
+    return [_record(row, vault) for row in rows]
+
+
+def _of_ticket(conversation_id: str, ticket_id: str, states: Iterable[str]) -> ColumnElement[bool]:
+    return and_(
+        effect.c.conversation_id == conversation_id,
+        effect.c.lane == Lane.WHATSAPP.value,
+        effect.c.ticket_id == ticket_id,
+        effect.c.state.in_(tuple(states)),
+    )
+
+
+def load_resendable(
+    connection: Connection, vault: Vault, *, conversation_id: str, ticket_id: str
+) -> list[EffectRecord]:
+    rows = connection.execute(
+        select(effect).where(_of_ticket(conversation_id, ticket_id, RESENDABLE)).order_by(effect.c.seq)
+    )
+    return [_record(row, vault) for row in rows]
+
+
+def resend(
+    connection: Connection, effect_id: str, *, message_id: str, now: datetime, held_until: datetime | None
+) -> None:
+    """The same place in the lane, so it goes before later replies."""
+    connection.execute(
+        update(effect)
+        .where(effect.c.id == effect_id)
+        .values(
+            state=(EffectState.HELD if held_until else EffectState.READY).value,
+            message_id=message_id,
+            attempts=0,
+            created_at=now,
+            due_at=EPOCH,
+            not_before_at=EPOCH,
+            expires_at=held_until,
+            told=None,
+            code=None,
+        )
+    )
+
+
+def counts(connection: Connection, conversation_id: str) -> dict[EffectState, int]:
+    """How many replies of a conversation are in which state."""
+    rows = connection.execute(
+        select(effect.c.state, func.count())
+        .where(effect.c.conversation_id == conversation_id, effect.c.lane == Lane.WHATSAPP.value)
+        .group_by(effect.c.state)
+    )
+    return {EffectState(state): count for state, count in rows}
+
+
+def load_last_sends(connection: Connection, vault: Vault, conversation_id: str, *, limit: int) -> list[Delivery]:
+    """The newest replies with what became of them, newest first."""
+    rows = connection.execute(
+        select(effect.c.state, message.c.id, message.c.text, message.c.status, message.c.status_at)
+        .join(message, message.c.id == effect.c.message_id)
+        .where(effect.c.conversation_id == conversation_id, effect.c.lane == Lane.WHATSAPP.value)
+        .order_by(effect.c.seq.desc())
+        .limit(limit)
+    )
+    return [
+        Delivery(
+            text=vault.unseal_text(row.text, messages.TEXT, row.id),
+            status=MessageStatus(row.status),
+            at=row.status_at,
+            state=row.state,
+        )
+        for row in rows
+    ]
+
+
+def adopt_left_behind(connection: Connection, *, shard: int, helpdesk_timeout: timedelta) -> int:
+    """What a dead holder was performing may have happened: it is looked up no earlier than its call could end."""
+    left = and_(effect.c.shard == shard, effect.c.state == EffectState.PERFORMING.value)
+    rows = connection.execute(select(effect.c.id, effect.c.lane, effect.c.started_at).where(left)).all()
+    for row in rows:
+        pause = helpdesk_timeout if row.lane == Lane.HELPDESK.value else timedelta(0)
+        connection.execute(
+            update(effect)
+            .where(effect.c.id == row.id)
+            .values(
+                state=EffectState.UNKNOWN.value,
+                not_before_at=(row.started_at or EPOCH) + pause,
+                due_at=EPOCH,
+                code="worker ended",
+            )
+        )
+    return len(rows)
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingMessages:
+    """Customer messages that wait for a ticket that is there; `since`: how long the first of them does."""
+
+    remote_ticket_id: str
+    since: datetime
+
+
+def load_waiting_since(connection: Connection, conversation_id: str) -> WaitingMessages | None:
+    """None unless fresh messages stand first in the helpdesk lane, and there is a ticket for them."""
+    row = connection.execute(
+        select(effect.c.kind, effect.c.batch_id, effect.c.created_at, ticket.c.remote_id)
+        .join(conversation, conversation.c.id == effect.c.conversation_id)
+        .join(ticket, ticket.c.id == conversation.c.ticket_id)
+        .where(
+            effect.c.conversation_id == conversation_id,
+            effect.c.lane == Lane.HELPDESK.value,
+            effect.c.state.in_(OPEN),
+        )
+        .order_by(effect.c.seq)
+        .limit(1)
+    ).one_or_none()
+    if row is None or row.kind != EffectKind.POST_MESSAGE.value or row.batch_id is not None:
+        return None
+    return WaitingMessages(row.remote_id, row.created_at)
+
+
+def count_attempt(connection: Connection, effect_id: str) -> None:
+    connection.execute(update(effect).where(effect.c.id == effect_id).values(attempts=effect.c.attempts + 1))
+
+
+def was_told(connection: Connection, conversation_id: str, *, ticket_id: str | None, reason: str) -> bool:
+    """Was the agent of this ticket told of this reason already?"""
+    return (
+        connection.execute(
+            select(effect.c.id)
+            .where(
+                effect.c.conversation_id == conversation_id, effect.c.ticket_id == ticket_id, effect.c.told == reason
+            )
+            .limit(1)
+        ).one_or_none()
+        is not None
+    )

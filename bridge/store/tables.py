@@ -1,0 +1,365 @@
+"""The schema. Statements live in the modules beside this one; migrations in `migrations/`.
+
+Every column that could tell a stranger anything is `bytes` sealed by `crypto.Vault`, or a keyed hash (`…_index`).
+Times are aware UTC datetimes, kept as whole microseconds so that both databases compare them alike. `due_at`,
+`expires_at` and `deadline_at` are business time; `not_before_at`, `started_at` and lease times are real time.
+"""
+
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Any, cast
+
+from sqlalchemy import BigInteger, Column, Dialect, Index, LargeBinary, Table, TypeDecorator, UniqueConstraint, text
+from sqlmodel import Field, SQLModel
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
+SHARDS = 32
+
+SQLModel.metadata.naming_convention = {
+    "ix": "ix_%(column_0_label)s",
+    "uq": "uq_%(table_name)s_%(column_0_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+metadata = SQLModel.metadata
+
+
+class UtcMicroseconds(TypeDecorator[datetime]):
+    """An aware UTC datetime as an integer."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:
+        return None if value is None else (value - EPOCH) // MICROSECOND
+
+    def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:
+        return None if value is None else EPOCH + value * MICROSECOND
+
+
+def _time(*, index: bool = False) -> Any:
+    return Field(sa_type=UtcMicroseconds, index=index)
+
+
+def _time_or_none(*, index: bool = False) -> Any:
+    return Field(default=None, sa_type=UtcMicroseconds, nullable=True, index=index)
+
+
+def _sealed() -> Any:
+    return Field(sa_type=LargeBinary)
+
+
+def _sealed_or_none() -> Any:
+    return Field(default=None, sa_type=LargeBinary, nullable=True)
+
+
+class InboxState(StrEnum):
+    NEW = "new"
+    PARKED = "parked"
+    """A status whose message is not known (yet)."""
+    DONE = "done"
+    REFUSED = "refused"
+    DEAD = "dead"
+
+
+class Lane(StrEnum):
+    """Effects of one conversation and lane run one after the other; the lanes run side by side."""
+
+    HELPDESK = "helpdesk"
+    WHATSAPP = "whatsapp"
+
+
+class EffectKind(StrEnum):
+    POST_MESSAGE = "post_message"
+    ADD_NOTE = "add_note"
+    SEND_TEXT = "send_text"
+
+
+class EffectState(StrEnum):
+    READY = "ready"
+    PERFORMING = "performing"
+    UNKNOWN = "unknown"
+    """Bytes left and no verdict came; later effects of the lane wait (a send: until 45 s after its start)."""
+    HELD = "held"
+    """Waits for the customer service window."""
+    DONE = "done"
+    UNCONFIRMED = "unconfirmed"
+    """A send that never got a verdict; the agent was told."""
+    FAILED = "failed"
+    """Refused for good; the agent was told."""
+    DROPPED = "dropped"
+    DEAD = "dead"
+
+
+OPEN_STATES = (EffectState.READY, EffectState.PERFORMING, EffectState.UNKNOWN, EffectState.HELD)
+"""States in which an effect still stands in its lane."""
+
+
+class KeyringRow(SQLModel, table=True):
+    __tablename__ = "keyring"
+    name: str = Field(primary_key=True)
+    wrapped: bytes = _sealed()
+
+
+class ChannelRow(SQLModel, table=True):
+    """One phone number x one helpdesk account."""
+
+    __tablename__ = "channel"
+    __table_args__ = (UniqueConstraint("phone_number_id", "helpdesk"),)
+    id: str = Field(primary_key=True)
+    helpdesk: str
+    phone_number_id: str
+    waba_id: str
+    created_at: datetime = _time()
+
+
+class ShardRow(SQLModel, table=True):
+    __tablename__ = "shard"
+    id: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
+    fence: int = Field(sa_type=BigInteger, default=0)
+    holder: str | None = None
+    expires_at: datetime = _time()
+
+
+class WorkerRow(SQLModel, table=True):
+    """Which workers live, so that each takes its share of the shards."""
+
+    __tablename__ = "worker"
+    id: str = Field(primary_key=True)
+    seen_at: datetime = _time()
+
+
+class InboxRow(SQLModel, table=True):
+    """One thing that a far side told us."""
+
+    __tablename__ = "inbox"
+    __table_args__ = (
+        Index("ix_inbox_due", "state", "shard", "due_at"),
+        Index("ix_inbox_parked", "match_index", postgresql_where=text("match_index IS NOT NULL")),
+        Index("ix_inbox_received_at", "received_at"),
+    )
+    id: str = Field(primary_key=True)
+    source: str
+    kind: str
+    channel: str
+    shard: int
+    event_key: bytes | None = Field(default=None, sa_column=Column(LargeBinary, unique=True, nullable=True))
+    match_index: bytes | None = _sealed_or_none()
+    body: bytes = _sealed()
+    position: int
+    received_at: datetime = _time()
+    state: str
+    due_at: datetime = _time()
+    attempts: int = 0
+    reason: str | None = None
+
+
+class ContactRow(SQLModel, table=True):
+    __tablename__ = "contact"
+    id: str = Field(primary_key=True)
+    shard: int
+    name: bytes | None = _sealed_or_none()
+    created_at: datetime = _time()
+
+
+class ContactIdentityRow(SQLModel, table=True):
+    """An id by which WhatsApp knows a contact. Rows are added, and never removed while the contact lives."""
+
+    __tablename__ = "contact_identity"
+    __table_args__ = (UniqueConstraint("kind", "value_index"),)
+    id: str = Field(primary_key=True)
+    contact_id: str = Field(foreign_key="contact.id", index=True)
+    kind: str
+    value_index: bytes = _sealed()
+    value: bytes = _sealed()
+    last_seen_at: datetime = _time()
+
+
+class ConversationRow(SQLModel, table=True):
+    """Contact x channel. `version` is compared and swapped by every change."""
+
+    __tablename__ = "conversation"
+    __table_args__ = (UniqueConstraint("contact_id", "channel_id"),)
+    id: str = Field(primary_key=True)
+    contact_id: str = Field(foreign_key="contact.id")
+    channel_id: str = Field(foreign_key="channel.id")
+    shard: int = Field(index=True)
+    version: int = 0
+    next_seq: int = 1
+    requester_id: str | None = None
+    ticket_id: str | None = None
+    last_inbound_at: datetime | None = _time_or_none()
+    window_refused_at: datetime | None = _time_or_none()
+    posted_until_at: datetime | None = _time_or_none()
+    created_at: datetime = _time()
+
+
+class TicketRow(SQLModel, table=True):
+    """A helpdesk ticket that the bridge opened, or that follows one, or into which one was merged."""
+
+    __tablename__ = "ticket"
+    __table_args__ = (UniqueConstraint("channel_id", "remote_id"),)
+    id: str = Field(primary_key=True)
+    channel_id: str = Field(foreign_key="channel.id")
+    conversation_id: str = Field(foreign_key="conversation.id", index=True)
+    remote_id: str
+    status: str
+    read_since_at: datetime = _time()
+    created_at: datetime = _time()
+
+
+class CommentRow(SQLModel, table=True):
+    """Every comment that was seen or written, once. `role`: `ours`, `reply`, `command` or `other`."""
+
+    __tablename__ = "comment"
+    __table_args__ = (UniqueConstraint("channel_id", "remote_id"),)
+    id: str = Field(primary_key=True)
+    channel_id: str
+    ticket_id: str = Field(foreign_key="ticket.id", index=True)
+    remote_id: str
+    role: str
+    created_at: datetime = _time()
+
+
+class EffectRow(SQLModel, table=True):
+    """Something we resolved to do at a far side, once."""
+
+    __tablename__ = "effect"
+    __table_args__ = (
+        Index("ix_effect_due", "state", "shard", "due_at"),
+        Index("ix_effect_lane", "conversation_id", "lane", "state", "seq"),
+    )
+    id: str = Field(primary_key=True)
+    conversation_id: str = Field(foreign_key="conversation.id")
+    shard: int
+    lane: str
+    seq: int
+    kind: str
+    state: str
+    payload: bytes = _sealed()
+    message_id: str | None = Field(default=None, index=True)
+    ticket_id: str | None = None
+    """Our id of the ticket that a note belongs on, or that a reply came from."""
+    batch_id: str | None = Field(default=None, index=True)
+    """The first effect of the batch that was frozen together; it alone holds `frozen`."""
+    frozen: bytes | None = _sealed_or_none()
+    attempts: int = 0
+    created_at: datetime = _time()
+    due_at: datetime = _time()
+    not_before_at: datetime = _time()
+    started_at: datetime | None = _time_or_none()
+    expires_at: datetime | None = _time_or_none()
+    told: str | None = None
+    """The reason of waiting that the agent was told of, so that it is said once."""
+    code: str | None = None
+
+
+class MessageRow(SQLModel, table=True):
+    """A WhatsApp message, in either direction. For `out`, one row per attempt to send."""
+
+    __tablename__ = "message"
+    __table_args__ = (
+        UniqueConstraint("channel_id", "wamid_index"),
+        Index("ix_message_deadline_at", "deadline_at"),
+        Index("ix_message_conversation_id", "conversation_id", "created_at"),
+    )
+    id: str = Field(primary_key=True)
+    channel_id: str
+    conversation_id: str = Field(foreign_key="conversation.id")
+    direction: str
+    kind: str
+    wamid_index: bytes | None = _sealed_or_none()
+    wamid: bytes | None = _sealed_or_none()
+    text: bytes = _sealed()
+    status: str
+    status_at: datetime = _time()
+    occurred_at: datetime = _time()
+    deadline_at: datetime | None = _time_or_none()
+    """When the agent is told that it is still not delivered; None once it is, or was told."""
+    error_code: int | None = None
+    created_at: datetime = _time()
+
+
+class GateRow(SQLModel, table=True):
+    """A far side that does nothing until a person acts. One caller at a time may probe it."""
+
+    __tablename__ = "gate"
+    __table_args__ = (UniqueConstraint("channel_id", "scope"),)
+    id: str = Field(primary_key=True)
+    channel_id: str
+    scope: str
+    code: str
+    action: str
+    by_status: bool = False
+    """Closed by a status webhook: an accepted call does not open it, a later good status does."""
+    closed_at: datetime = _time()
+    next_probe_at: datetime = _time()
+
+
+class FeedRow(SQLModel, table=True):
+    """How far the helpdesk's change feed was read, and when last."""
+
+    __tablename__ = "feed"
+    channel_id: str = Field(primary_key=True)
+    cursor: str | None = None
+    claimed_at: datetime = _time()
+    polled_at: datetime | None = _time_or_none()
+
+
+class SettingRow(SQLModel, table=True):
+    """What was found out or made at a far side (a webhook's secret, field ids), sealed."""
+
+    __tablename__ = "setting"
+    __table_args__ = (UniqueConstraint("channel_id", "name"),)
+    id: str = Field(primary_key=True)
+    channel_id: str
+    name: str
+    value: bytes = _sealed()
+
+
+class AlarmRow(SQLModel, table=True):
+    """Something that a person should look at. No personal data."""
+
+    __tablename__ = "alarm"
+    __table_args__ = (UniqueConstraint("kind", "subject"),)
+    id: str = Field(primary_key=True)
+    kind: str
+    subject: str
+    count: int = 1
+    first_at: datetime = _time()
+    last_at: datetime = _time()
+
+
+class AdminTokenRow(SQLModel, table=True):
+    """Tokens for the API, hashed."""
+
+    __tablename__ = "admin_token"
+    id: str = Field(primary_key=True)
+    name: str
+    token_hash: bytes = Field(sa_column=Column(LargeBinary, unique=True, nullable=False))
+    created_at: datetime = _time()
+
+
+def _table(model: type[SQLModel]) -> Table:
+    return cast(Table, vars(model)["__table__"])
+
+
+keyring = _table(KeyringRow)
+channel = _table(ChannelRow)
+shard = _table(ShardRow)
+worker = _table(WorkerRow)
+inbox = _table(InboxRow)
+contact = _table(ContactRow)
+contact_identity = _table(ContactIdentityRow)
+conversation = _table(ConversationRow)
+ticket = _table(TicketRow)
+comment = _table(CommentRow)
+effect = _table(EffectRow)
+message = _table(MessageRow)
+gate = _table(GateRow)
+feed = _table(FeedRow)
+setting = _table(SettingRow)
+alarm = _table(AlarmRow)
+admin_token = _table(AdminTokenRow)

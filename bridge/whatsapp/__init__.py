@@ -1,0 +1,1 @@
+"""The Cloud API: its shapes, their translation, its failures, its client. Nobody else spells them."""

@@ -1,0 +1,182 @@
+"""How do we speak to the Cloud API? One phone number of one business account; one request per call, no retry."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+
+from bridge.domain.model import Bsuid, PhoneNumberId, WaId, Wamid
+from bridge.whatsapp.failures import error_for_read, error_for_send
+from bridge.whatsapp.wire import Part, part_of, read_code
+from connectors.client import call
+from connectors.errors import OutcomeUnknown, RemoteFailure, RetryLater
+
+API_VERSION = "v26.0"
+"""The newest that this was written for."""
+CALL_TIMEOUT_SECONDS = 20.0
+"""What the caller builds the client with; whatever waits for a lost answer counts from here."""
+
+_LONGEST_WAIT_SECONDS = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """Meta took the message, no more than that. `wa_id` may differ from the number dialled (fact sheet 8.1)."""
+
+    wamid: Wamid = field(repr=False)
+    wa_id: WaId | None = field(repr=False)
+    bsuid: Bsuid | None = field(repr=False)
+
+
+class CloudApi:
+    """`client` comes from `connectors.client.remote_client` and outlives this object.
+
+    Every call may raise any `connectors.errors.RemoteFailure`.
+    """
+
+    def __init__(
+        self,
+        client: httpx.AsyncClient,
+        *,
+        phone_number_id: PhoneNumberId,
+        waba_id: str,
+        token: str,
+        api_version: str = API_VERSION,
+    ) -> None:
+        self._client = client
+        self._version = api_version
+        self._phone_number_id = phone_number_id
+        self._waba_id = waba_id
+        self._token = token
+
+    async def send_text(
+        self, *, to_wa_id: str | None, to_bsuid: str | None, body: str, key: str, quote: Wamid | None = None
+    ) -> Accepted:
+        """Send free text of at most 4096 UTF-16 units, to the number where one is known (fact sheet 2.1, 8.3).
+
+        `key` comes back in every status webhook. Raises `WindowClosedByMeta` for 131047, and `OutcomeUnknown` when
+        no readable verdict came: there is no idempotency key, so it must not be repeated blindly.
+        """
+        message: dict[str, object] = {
+            "messaging_product": "whatsapp",
+            "recipient_type": "individual",
+            **_recipient(to_wa_id, to_bsuid),
+            "type": "text",
+            "text": {"body": body, "preview_url": True},
+            "biz_opaque_callback_data": key,
+        }
+        if quote is not None:
+            message["context"] = {"message_id": quote}
+        response = await call(
+            self._client,
+            "POST",
+            self._url(self._phone_number_id, "messages"),
+            safe=False,
+            json=message,
+            headers=_bearer(self._token),
+        )
+        answer = _json(response)
+        if not response.is_success:
+            raise _refusal(response, answer, sending=True)
+        accepted = next(iter(answer.parts("messages")), Part()).text("id")
+        if accepted is None:
+            raise OutcomeUnknown("unreadable")
+        contact = next(iter(answer.parts("contacts")), Part())
+        wa_id, user_id = contact.text("wa_id"), contact.text("user_id")
+        return Accepted(
+            wamid=Wamid(accepted),
+            wa_id=WaId(wa_id) if wa_id else None,
+            bsuid=Bsuid(user_id) if user_id else None,
+        )
+
+    async def debug_token(self) -> Mapping[str, object]:
+        """What Meta knows of our token: `is_valid`, `expires_at`, `scopes`, `app_id` (fact sheet 7.1)."""
+        answer = await self._read("GET", "debug_token", params={"input_token": self._token})
+        return answer.part("data").members
+
+    async def phone_number(self, fields: Sequence[str]) -> Mapping[str, object]:
+        """Our number (fact sheet 7.3, 7.4)."""
+        return (await self._read("GET", self._phone_number_id, params={"fields": ",".join(fields)})).members
+
+    async def waba(self, fields: Sequence[str]) -> Mapping[str, object]:
+        """Our business account (fact sheet 7.2, 7.4)."""
+        return (await self._read("GET", self._waba_id, params={"fields": ",".join(fields)})).members
+
+    async def subscribed_apps(self) -> list[Mapping[str, object]]:
+        """The apps that get the account's webhooks; without ours nothing arrives (fact sheet 7.5)."""
+        answer = await self._read("GET", self._waba_id, "subscribed_apps")
+        return [app.members for app in answer.parts("data")]
+
+    async def subscribe_app(self) -> None:
+        """Subscribe the app that the token belongs to. Harmless to repeat."""
+        await self._read("POST", self._waba_id, "subscribed_apps")
+
+    async def app_subscriptions(self, app_id: str, app_secret: str) -> list[Mapping[str, object]]:
+        """The app's webhooks: `object`, `callback_url`, `active`, `fields` (fact sheet 7.5)."""
+        answer = await self._read("GET", app_id, "subscriptions", token=f"{app_id}|{app_secret}")
+        return [subscription.members for subscription in answer.parts("data")]
+
+    async def set_app_subscription(
+        self, app_id: str, app_secret: str, *, callback_url: str, verify_token: str, fields: Sequence[str]
+    ) -> None:
+        """Point the app's webhooks at `callback_url`. Meta asks it for the handshake before this returns."""
+        await self._read(
+            "POST",
+            app_id,
+            "subscriptions",
+            token=f"{app_id}|{app_secret}",
+            data={
+                "object": "whatsapp_business_account",
+                "callback_url": callback_url,
+                "verify_token": verify_token,
+                "fields": ",".join(fields),
+            },
+        )
+
+    async def _read(self, method: str, *path: str, token: str | None = None, **request: Any) -> Part:
+        """A call that may be repeated without harm; the set-up calls are of this kind as well."""
+        response = await call(
+            self._client, method, self._url(*path), safe=True, headers=_bearer(token or self._token), **request
+        )
+        answer = _json(response)
+        if not response.is_success:
+            raise _refusal(response, answer, sending=False)
+        if not answer:
+            raise RetryLater("unreadable")
+        return answer
+
+    def _url(self, *path: str) -> str:
+        return "/".join((f"/{self._version}", *path))
+
+
+def _recipient(wa_id: str | None, bsuid: str | None) -> dict[str, str]:
+    if wa_id:
+        # Without the plus Meta would put the country code of our own number in front.
+        return {"to": f"+{wa_id}"}
+    if bsuid:
+        return {"recipient": bsuid}
+    raise ValueError("a message needs a wa_id or a BSUID")
+
+
+def _bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}
+
+
+def _json(response: httpx.Response) -> Part:
+    try:
+        return part_of(response.json())
+    except (ValueError, RecursionError):
+        return Part()
+
+
+def _refusal(response: httpx.Response, answer: Part, *, sending: bool) -> RemoteFailure:
+    verdict = error_for_send if sending else error_for_read
+    return verdict(
+        read_code(answer.part("error")), http_status=response.status_code, after_seconds=_retry_after(response)
+    )
+
+
+def _retry_after(response: httpx.Response) -> float | None:
+    wish = response.headers.get("Retry-After", "").strip()
+    return min(float(wish), _LONGEST_WAIT_SECONDS) if wish.isascii() and wish.isdecimal() else None

@@ -1,0 +1,428 @@
+"""What does one item from Meta mean in our words? Pure; no JSON makes it raise, and no customer message is lost.
+
+Items are what the inbox keeps: `{"metadata", "contacts", "message" | "status"}`. Rules of the vendor: fact sheet
+WhatsApp 1.6 (messages), 1.8 (statuses), 3.1 (what opens the window), 8 (identity).
+"""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from bridge.domain.model import (
+    Bsuid,
+    InboundMessage,
+    MessageStatus,
+    Sender,
+    StatusUpdate,
+    SystemNotice,
+    Unrecognised,
+    WaId,
+    Wamid,
+)
+from bridge.domain.text import flatten
+from bridge.whatsapp.wire import (
+    Part,
+    WireContact,
+    WireMessage,
+    part_of,
+    read_contacts,
+    read_form,
+    read_message,
+    read_status,
+)
+
+_OLDEST_SECONDS = 1_230_768_000
+"""2009, the year of WhatsApp: what claims to be older is wrong."""
+_MILLISECONDS_FROM = 10**12
+_CLOCK_SKEW = timedelta(days=1)
+
+_BSUID = re.compile(r"[A-Z]{2}\.(?:ENT\.)?[A-Za-z0-9]{1,128}")
+_PHONE = re.compile(r"\+?[0-9][0-9 ()./-]{4,30}")
+_LABEL = re.compile(r"[a-z][a-z0-9_]{0,39}")
+
+_STATUSES = {
+    "sent": MessageStatus.SENT,
+    "delivered": MessageStatus.DELIVERED,
+    "read": MessageStatus.READ,
+    "played": MessageStatus.PLAYED,
+    "failed": MessageStatus.FAILED,
+}
+_SYSTEM_ALIASES = {"customer_changed_number": "user_changed_number"}
+
+_FILE_STAYS = "(the file is in WhatsApp only)"
+_NOT_PASSED_ON = "that WhatsApp does not pass on to businesses"
+_UNSUPPORTED = {
+    "button": "a message with buttons",
+    "gif": "a GIF",
+    "group_invite": "an invitation to a group",
+    "hsm": "a template message",
+    "image": "a picture",
+    "interactive": "an interactive message",
+    "link_preview": "a link with a preview",
+    "list": "a message with a list",
+    "location": "a location (a live one, perhaps)",
+    "media_placeholder": "a file",
+    "order": "an order",
+    "poll_creation": "a poll",
+    "poll_update": "a vote in a poll",
+    "product": "a product",
+    "reaction": "a reaction",
+}
+_UNSUPPORTED_ACTS = {
+    "edit": "The customer edited an earlier message. WhatsApp does not say what it reads now.",
+    "keep_in_chat": "The customer kept a disappearing message.",
+    "pin": "The customer pinned a message.",
+}
+_UNSUPPORTED_CODES = {
+    131052: "The customer sent a file that WhatsApp could not pass on: too big (over 100 MB) or broken.",
+    131060: "The customer sent a message that can be seen only in the WhatsApp Business app on the phone.",
+}
+
+
+def translate_message(
+    item: Mapping[str, object], *, received_at: datetime
+) -> InboundMessage | SystemNotice | Unrecognised:
+    """`received_at` stands in for a time that is missing or absurd. `Unrecognised` only for a group's message, and
+    for what has no id or no sender: nobody could be answered."""
+    root = part_of(item)
+    message = read_message(root.part("message"))
+    kind = _label(message.type)
+    if message.id is None:
+        return Unrecognised(kind, "it has no id")
+    if message.group_id is not None:
+        return Unrecognised("group", "messages in groups are not carried")
+    if kind == "request_welcome":
+        return Unrecognised(kind, "WhatsApp withdrew it in March 2026")
+    sent_at = _time(message.timestamp, received_at=received_at)
+    contacts = read_contacts(root)
+    if kind == "system":
+        return _system_notice(message, contacts, wamid=Wamid(message.id), sent_at=sent_at)
+    sender = _sender(message.from_, message.from_user_id, contacts)
+    if sender is None:
+        return Unrecognised(kind, "it names no sender")
+    rendering = _RENDERINGS.get(kind, _Rendering(_unknown_type, opens_window=False))
+    return InboundMessage(
+        wamid=Wamid(message.id),
+        sender=sender,
+        sent_at=sent_at,
+        kind=kind,
+        text=_whole_text(message, rendering.text(message)),
+        opens_window=rendering.opens_window and (kind != "interactive" or _is_answer(message)),
+        quoted=_quoted(message),
+    )
+
+
+def translate_status(item: Mapping[str, object], *, received_at: datetime) -> StatusUpdate | Unrecognised:
+    """`Unrecognised` for statuses of calls and groups, those of the On-Premises API, and new ones."""
+    status = read_status(part_of(item).part("status"))
+    name = _label(status.status)
+    if status.id is None:
+        return Unrecognised(name, "it has no id")
+    if status.recipient_type == "group":
+        return Unrecognised("group", "messages in groups are not carried")
+    if status.type not in (None, "message"):
+        return Unrecognised(_label(status.type), "it is no status of a message")
+    if name not in _STATUSES:
+        return Unrecognised(name, "an unknown status")
+    error = status.errors[0] if status.errors else None
+    return StatusUpdate(
+        wamid=Wamid(status.id),
+        status=_STATUSES[name],
+        at=_time(status.timestamp, received_at=received_at),
+        key=status.biz_opaque_callback_data,
+        error_code=error.code if error else None,
+        error_details=error.details if error else None,
+    )
+
+
+def _label(kind: str | None) -> str:
+    """A vendor's word as a label: never anything that a stranger wrote."""
+    return kind if kind and _LABEL.fullmatch(kind) else "unknown"
+
+
+def _time(timestamp: float | None, *, received_at: datetime) -> datetime:
+    if timestamp is None:
+        return received_at
+    seconds = timestamp / 1000 if timestamp >= _MILLISECONDS_FROM else timestamp
+    if not _OLDEST_SECONDS <= seconds <= (received_at + _CLOCK_SKEW).timestamp():
+        return received_at
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+# Identity
+
+
+def _sender(from_: str | None, from_user_id: str | None, contacts: list[WireContact]) -> Sender | None:
+    bsuid, wa_id = _bsuid(from_user_id) or _bsuid_in(from_), _wa_id(from_)
+    contact = _contact_of(bsuid, wa_id, contacts)
+    if contact is not None:
+        bsuid = bsuid or _bsuid(contact.user_id) or _bsuid_in(contact.wa_id)
+        wa_id = wa_id or _wa_id(contact.wa_id)
+    if bsuid is None and wa_id is None:
+        return None
+    return Sender(bsuid=bsuid, wa_id=wa_id, name=_name(contact))
+
+
+def _contact_of(bsuid: Bsuid | None, wa_id: WaId | None, contacts: list[WireContact]) -> WireContact | None:
+    """The contact with the same ids, else the only one if it does not contradict."""
+    for contact in contacts:
+        if bsuid is not None and bsuid in (contact.user_id, contact.wa_id):
+            return contact
+    for contact in contacts:
+        known = _bsuid(contact.user_id)
+        if wa_id is not None and _wa_id(contact.wa_id) == wa_id and (bsuid is None or known in (None, bsuid)):
+            return contact
+    if len(contacts) == 1 and (bsuid is None or _bsuid(contacts[0].user_id) is None):
+        return contacts[0]
+    return None
+
+
+def _bsuid(user_id: str | None) -> Bsuid | None:
+    """Taken as it is, whatever Meta makes of the format; a parent's id (`US.ENT.…`) as well, for want of a better."""
+    user_id = (user_id or "").strip()
+    return Bsuid(user_id) if user_id and len(user_id) <= 256 else None
+
+
+def _bsuid_in(from_: str | None) -> Bsuid | None:
+    return Bsuid(from_) if from_ and _BSUID.fullmatch(from_) else None
+
+
+def _wa_id(from_: str | None) -> WaId | None:
+    if not from_ or not _PHONE.fullmatch(from_.strip()):
+        return None
+    return WaId("".join(char for char in from_ if char in "0123456789"))
+
+
+def _name(contact: WireContact | None) -> str | None:
+    if contact is None:
+        return None
+    username = flatten(contact.username or "").lstrip("@")
+    return flatten(contact.name or "") or (f"@{username}" if username else None)
+
+
+def _system_notice(
+    message: WireMessage, contacts: list[WireContact], *, wamid: Wamid, sent_at: datetime
+) -> SystemNotice | Unrecognised:
+    system = message.body
+    kind = _label(system.text("type"))
+    new_bsuid, previous_bsuid = _bsuid(system.text("user_id")), _bsuid(system.text("previous_user_id"))
+    new_wa_id = _wa_id(system.text("wa_id") or system.text("new_wa_id"))
+    # Where an id changes, a contact beside it may hold the new ones already; the sender is who they were.
+    known = contacts if kind == "customer_identity_changed" else []
+    sender = _sender(message.from_, previous_bsuid or message.from_user_id, known) or _sender(None, new_bsuid, [])
+    if sender is None:
+        return Unrecognised("system", "it names nobody")
+    return SystemNotice(
+        wamid=wamid,
+        sender=sender,
+        sent_at=sent_at,
+        kind=_SYSTEM_ALIASES.get(kind, kind),
+        new_wa_id=new_wa_id,
+        new_bsuid=new_bsuid,
+        previous_bsuid=previous_bsuid,
+    )
+
+
+def _quoted(message: WireMessage) -> Wamid | None:
+    quoted = (
+        message.root.part("reaction").text("message_id")
+        or message.root.part("edit").text("original_message_id")
+        or message.root.part("revoke").text("original_message_id")
+        or message.context.id
+    )
+    return Wamid(quoted) if quoted else None
+
+
+# What the agent reads
+
+
+def _whole_text(message: WireMessage, text: str) -> str:
+    return _lines([*_marks(message), text]) or "[A message without content]"
+
+
+def _lines(lines: Iterable[str | None]) -> str:
+    return "\n".join(line for line in lines if line and line.strip())
+
+
+def _list(parts: Iterable[str | None]) -> str:
+    return ", ".join(flat for part in parts if part and (flat := flatten(part)))
+
+
+def _marks(message: WireMessage) -> list[str]:
+    marks = []
+    if message.referral:
+        referral = message.referral
+        where = "a post" if referral.text("source_type") == "post" else "an ad"
+        marks.append(f"[Came through {where}] {flatten(referral.text('headline') or '')}".strip())
+        marks.append(flatten(referral.text("source_url") or ""))
+    product = message.context.referred_product.text("product_retailer_id")
+    if product:
+        marks.append(f"[About product {flatten(product)}]")
+    if message.context.frequently_forwarded:
+        marks.append("[Forwarded many times]")
+    elif message.context.forwarded:
+        marks.append("[Forwarded]")
+    return marks
+
+
+def _text(message: WireMessage) -> str:
+    return message.body.text("body") or "[A text message without text]"
+
+
+def _file(message: WireMessage) -> str:
+    body = message.body
+    word = {
+        "image": "Image",
+        "video": "Video",
+        "document": "Document",
+        "audio": "Voice message" if body.flag("voice") else "Audio",
+        "voice": "Voice message",
+        "sticker": "Animated sticker" if body.flag("animated") else "Sticker",
+    }[message.type or ""]
+    why = "(WhatsApp could not pass the file on: too big or broken)" if message.errors else _FILE_STAYS
+    name = flatten(body.text("filename") or "")
+    return _lines([f"[{word}] {name} {why}" if name else f"[{word}] {why}", body.text("caption")])
+
+
+def _location(message: WireMessage) -> str:
+    body = message.body
+    latitude, longitude = body.number("latitude"), body.number("longitude")
+    link = None
+    if latitude is not None and longitude is not None:
+        link = f"https://maps.google.com/?q={latitude:.10g},{longitude:.10g}"
+    return _lines(
+        [f"[Location] {_list([body.text('name'), body.text('address')])}".strip(), link, body.text("url")],
+    )
+
+
+def _contacts(message: WireMessage) -> str:
+    return _lines(_contact(contact, message) for contact in message.root.parts("contacts")) or "[Contact]"
+
+
+def _contact(contact: Part, message: WireMessage) -> str:
+    # An early version of Meta's documentation has `origin` on the message.
+    own = "contact_request" in (contact.text("origin"), message.root.text("origin"))
+    name = contact.part("name")
+    full_name = _list([name.text("formatted_name")]) or flatten(
+        f"{name.text('first_name') or ''} {name.text('last_name') or ''}"
+    )
+    organisation = contact.part("org")
+    details = _list(
+        [
+            full_name,
+            organisation.text("title"),
+            organisation.text("department"),
+            organisation.text("company"),
+            *(phone.text("phone") or phone.text("wa_id") for phone in contact.parts("phones")),
+            *(email.text("email") for email in contact.parts("emails")),
+            *(url.text("url") for url in contact.parts("urls")),
+            *(_postal(address) for address in contact.parts("addresses")),
+        ]
+    )
+    return f"[{'The number of the customer' if own else 'Contact'}] {details}".strip()
+
+
+def _postal(address: Part) -> str:
+    return _list(address.text(member) for member in ("street", "zip", "city", "state", "country"))
+
+
+def _reaction(message: WireMessage) -> str:
+    emoji = flatten(message.body.text("emoji") or "")
+    return f"[Reacted {emoji}]" if emoji else "[Took a reaction back]"
+
+
+def _is_answer(message: WireMessage) -> bool:
+    """An answer that a person gave: a call permission may also be given by WhatsApp itself."""
+    return message.body.text("type") in ("button_reply", "list_reply", "nfm_reply")
+
+
+def _interactive(message: WireMessage) -> str:
+    kind = message.body.text("type")
+    reply = message.body.part(kind) if kind else Part()
+    match kind:
+        case "button_reply" | "list_reply":
+            return _tapped(reply.text("title"), reply.text("description"))
+        case "nfm_reply":
+            fields = [f"{name}: {value}" for name, value in read_form(reply.text("response_json"))]
+            return _lines(["[Form]", *fields, None if fields else reply.text("body")])
+        case "call_permission_reply":
+            return "[Allows calls]" if reply.text("response") == "accept" else "[Does not allow calls]"
+        case None:
+            return _unsupported(message)
+        case _:
+            return _unknown(kind)
+
+
+def _button(message: WireMessage) -> str:
+    return _tapped(message.body.text("text"), None)
+
+
+def _tapped(title: str | None, description: str | None) -> str:
+    title, description = flatten(title or ""), flatten(description or "")
+    return f"[Tapped] {title}{f' ({description})' if description else ''}" if title else "[Tapped a button]"
+
+
+def _order(message: WireMessage) -> str:
+    items = []
+    for item in message.body.parts("product_items"):
+        price = _list([f"{item.text('item_price') or ''} {item.text('currency') or ''}"])
+        name = flatten(item.text("product_retailer_id") or "") or "a product"
+        items.append(f"{item.text('quantity') or '?'} x {name}{f' at {price}' if price else ''}")
+    return _lines(["[Order]", *items, message.body.text("text")])
+
+
+def _unsupported(message: WireMessage) -> str:
+    kind = message.root.part("unsupported").text("type") or ""
+    if kind in _UNSUPPORTED_ACTS:
+        return f"[Not shown] {_UNSUPPORTED_ACTS[kind]}"
+    for error in message.errors:
+        if error.code in _UNSUPPORTED_CODES:
+            return f"[Not shown] {_UNSUPPORTED_CODES[error.code]}"
+    return f"[Not shown] The customer sent {_UNSUPPORTED.get(kind, 'a message of a kind')} {_NOT_PASSED_ON}."
+
+
+def _edit(message: WireMessage) -> str:
+    edited = read_message(message.body.part("message"))
+    rendering = _RENDERINGS.get(_label(edited.type))
+    if rendering is None or not rendering.opens_window:
+        return "[Edited an earlier message] WhatsApp does not say what it reads now."
+    return _lines(["[Edited an earlier message; it reads now:]", rendering.text(edited)])
+
+
+def _revoke(_: WireMessage) -> str:
+    return "[Deleted an earlier message in WhatsApp]"
+
+
+def _unknown_type(message: WireMessage) -> str:
+    if message.errors:
+        return _unsupported(message)
+    # Some text is better than none, should Meta rename the type and keep the rest.
+    return _lines([_unknown(message.type), message.root.part("text").text("body") or message.body.text("caption")])
+
+
+def _unknown(kind: str | None) -> str:
+    return f"[Not shown] A message of type {_label(kind)} that WhatsApp does not pass on."
+
+
+@dataclass(frozen=True, slots=True)
+class _Rendering:
+    text: Callable[[WireMessage], str]
+    opens_window: bool
+
+
+_RENDERINGS = {
+    "text": _Rendering(_text, opens_window=True),
+    **dict.fromkeys(("image", "video", "document", "audio", "voice", "sticker"), _Rendering(_file, opens_window=True)),
+    "location": _Rendering(_location, opens_window=True),
+    "contacts": _Rendering(_contacts, opens_window=True),
+    "interactive": _Rendering(_interactive, opens_window=True),
+    "button": _Rendering(_button, opens_window=True),
+    "order": _Rendering(_order, opens_window=True),
+    "reaction": _Rendering(_reaction, opens_window=False),
+    "unsupported": _Rendering(_unsupported, opens_window=False),
+    "unknown": _Rendering(_unknown_type, opens_window=False),
+    "edit": _Rendering(_edit, opens_window=False),
+    "revoke": _Rendering(_revoke, opens_window=False),
+}
+"""Whether a kind opens the window: fact sheet 3.1, on the careful side where it says unconfirmed."""

@@ -1,0 +1,1 @@
+"""Helpdesks behind one small interface. Public, and knows nothing of the bridge."""

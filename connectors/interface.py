@@ -1,0 +1,240 @@
+"""What a helpdesk must be able to do, in our words. Standard library only.
+
+Verbs take and return the small values below: no vendor JSON, no database id. Every verb may raise any
+`connectors.errors.RemoteFailure`. A connector reads no environment, keeps no clock and retries no write:
+whoever called owns the retry.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import NewType, Protocol, runtime_checkable
+
+TicketId = NewType("TicketId", str)
+CommentId = NewType("CommentId", str)
+RequesterId = NewType("RequesterId", str)
+EffectKey = NewType("EffectKey", str)
+"""Ours, ASCII, at most 64 characters. Put where the far side lets us find it again."""
+
+
+class WindowMark(StrEnum):
+    """What the ticket says of the customer service window."""
+
+    OPEN = "wa_window_open"
+    CLOSING = "wa_window_closing"
+    CLOSED = "wa_window_closed"
+
+
+class TicketStatus(StrEnum):
+    """A ticket's state as far as the bridge cares."""
+
+    NEW = "new"
+    OPEN = "open"
+    WAITING = "waiting"
+    SOLVED = "solved"
+    CLOSED = "closed"
+    GONE = "gone"
+
+
+class AuthorKind(StrEnum):
+    """Who wrote a comment. Only `STAFF` may speak to the customer."""
+
+    STAFF = "staff"
+    CUSTOMER = "customer"
+    SYSTEM = "system"
+    """Rules, merges, the helpdesk itself, light agents and CCs: all that is not a member of staff who replies."""
+
+
+@dataclass(frozen=True, slots=True)
+class RequesterDraft:
+    """The customer as WhatsApp knows them. At least one of `bsuid` and `wa_id` (digits) is set."""
+
+    bsuid: str | None = field(repr=False)
+    wa_id: str | None = field(repr=False)
+    name: str | None = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class RequesterRef:
+    """A helpdesk user. `adopted`: it was there before us. `candidates`: how many had the number; with several a new
+    one was made."""
+
+    id: RequesterId
+    adopted: bool = False
+    candidates: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class CommentDraft:
+    """One comment. `author` None means ourselves. `html` is escaped, simple markup; `text` says the same plainly.
+
+    `reopen`: the ticket must be open afterwards (unless it is still new). `window` and `undelivered` ride along
+    where the helpdesk has a place for them.
+    """
+
+    html: str = field(repr=False)
+    text: str = field(repr=False)
+    public: bool
+    author: RequesterId | None
+    reopen: bool = False
+    window: WindowMark | None = None
+    undelivered: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TicketDraft:
+    """A new ticket whose first comment is `comment`. `follows` is the closed ticket that it continues."""
+
+    subject: str = field(repr=False)
+    requester: RequesterId
+    comment: CommentDraft
+    conversation_key: str
+    follows: TicketId | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TicketWritten:
+    ticket_id: TicketId
+    comment_id: CommentId | None
+    status: TicketStatus
+
+
+@dataclass(frozen=True, slots=True)
+class CommentWritten:
+    comment_id: CommentId | None
+    status: TicketStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Comment:
+    """A comment as read. `key` is the effect key that one of our own writes carries, else None."""
+
+    id: CommentId
+    created_at: datetime
+    public: bool
+    author: AuthorKind
+    html: str = field(repr=False)
+    text: str = field(repr=False)
+    attachment_count: int = 0
+    key: EffectKey | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Something happened on a ticket: look at it. `comment_id` where the feed names it."""
+
+    ticket_id: TicketId
+    comment_id: CommentId | None = None
+    key: EffectKey | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ChangePage:
+    changes: Sequence[Change]
+    cursor: str
+    end: bool
+
+
+@dataclass(frozen=True, slots=True)
+class HelpdeskLimits:
+    """Limits and habits, as data.
+
+    `ticket_writes` / `ticket_writes_period_seconds`: how many writes one ticket takes.
+    """
+
+    comment_bytes: int
+    subject_characters: int
+    ticket_writes: int
+    ticket_writes_period_seconds: int
+    call_timeout_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Draw:
+    """One call draws one token from each bucket it names."""
+
+    bucket: str
+    limit: int
+    period_seconds: int
+
+
+class Budget(Protocol):
+    """The far side's limits as all our processes together keep them. Counts calls by `cause`, too."""
+
+    async def take(self, cause: str, draws: Sequence[Draw]) -> None:
+        """Draw a token from every bucket or from none. Raises `RateLimited` when one is empty or closed."""
+
+    async def learn(self, bucket: str, *, limit: int, remaining: int, reset_seconds: float) -> None:
+        """What the far side itself says of a bucket."""
+
+    async def close(self, bucket: str, *, seconds: float) -> None:
+        """Nothing may be drawn from this bucket for so long."""
+
+
+class FindingLevel(StrEnum):
+    OK = "ok"
+    WARNING = "warning"
+    RED = "red"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of `doctor`: what was checked, how it stands, and the mend. `fixable`: `--fix` can do it."""
+
+    check: str
+    level: FindingLevel
+    message: str
+    mend: str = ""
+    fixable: bool = False
+
+
+class HelpdeskConnector(Protocol):
+    """Required: without these it is not a helpdesk."""
+
+    @property
+    def limits(self) -> HelpdeskLimits: ...
+
+    async def check(self) -> None:
+        """One cheap call that proves the credentials."""
+
+    async def find_or_create_requester(self, draft: RequesterDraft) -> RequesterRef:
+        """Never two for one customer, also when the answer of an earlier call was lost."""
+
+    def prepare_ticket(self, draft: TicketDraft, *, key: EffectKey) -> bytes:
+        """Pure: the request as it will be sent, byte for byte, each time. Kept before the first attempt."""
+
+    async def open_ticket(self, prepared: bytes, *, key: EffectKey, repeat: bool) -> TicketWritten:
+        """Open it once. `repeat`: an earlier attempt may have succeeded, so the far side is asked first."""
+
+    def prepare_comment(self, draft: CommentDraft, *, key: EffectKey) -> bytes:
+        """Pure, like `prepare_ticket`."""
+
+    async def add_comment(
+        self, ticket_id: TicketId, prepared: bytes, *, key: EffectKey, repeat: bool
+    ) -> CommentWritten:
+        """Add it once. Raises `TicketUnwritable` when the ticket cannot take it."""
+
+    async def comments_since(self, ticket_id: TicketId, since: datetime) -> Sequence[Comment]:
+        """Every comment created at or after `since`, oldest first; in one call when a page holds them."""
+
+
+@runtime_checkable
+class FeedsChanges(Protocol):
+    """Can be asked what changed, for whatever its webhooks failed to tell."""
+
+    async def changes_since(self, cursor: str | None, *, start: datetime) -> ChangePage:
+        """Changes after `cursor` (opaque; None: from `start`). Repeats are allowed, gaps are not."""
+
+
+@runtime_checkable
+class Installs(Protocol):
+    """Can look over the account's set-up and make what is missing."""
+
+    async def inspect(self, *, webhook_url: str, webhook_secrets: Sequence[str]) -> Sequence[Finding]: ...
+
+    async def install(self, *, webhook_url: str) -> Mapping[str, str]:
+        """Make webhook, rule and fields where missing. Returns secrets to keep, by name (`webhook_secret`)."""
+
+    async def fetch_field_ids(self) -> Mapping[str, int]:
+        """The ticket fields that exist, by the connector's own names."""

@@ -1,0 +1,398 @@
+"""How does Zendesk do what the bridge asks of a helpdesk? The I/O, thin; shapes are in `translate`."""
+
+import contextlib
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+
+import httpx
+
+from connectors.client import remote_client
+from connectors.errors import NeedsOperator, Permanent, RemoteFailure, TicketUnwritable
+from connectors.interface import (
+    Budget,
+    ChangePage,
+    Comment,
+    CommentDraft,
+    CommentId,
+    CommentWritten,
+    EffectKey,
+    Finding,
+    HelpdeskLimits,
+    RequesterDraft,
+    RequesterId,
+    RequesterRef,
+    TicketDraft,
+    TicketId,
+    TicketStatus,
+    TicketWritten,
+)
+from connectors.zendesk import install, translate, wire
+from connectors.zendesk.api import (
+    INCREMENTAL,
+    TICKET_WRITES,
+    TICKET_WRITES_PERIOD_SECONDS,
+    TICKETS_UPDATE,
+    TokenCache,
+    ZendeskApi,
+    ticket_draw,
+)
+from connectors.zendesk.failures import Refused
+from connectors.zendesk.settings import ZendeskSettings
+
+LIMITS = HelpdeskLimits(
+    comment_bytes=65_535,
+    subject_characters=150,
+    ticket_writes=TICKET_WRITES,
+    ticket_writes_period_seconds=TICKET_WRITES_PERIOD_SECONDS,
+    call_timeout_seconds=20.0,
+)
+OVERLAP = timedelta(seconds=60)
+"""How far an export goes back behind the last one's end. The last minute is never given (fact sheet Zendesk 6)."""
+
+_PAGE_SIZE = 100
+_MORE = ":more"
+_PROCESS_TOKENS: TokenCache = {}
+"""Values only, so that loops may follow one another: a job of seconds need not ask for a token of an hour."""
+
+
+@contextlib.asynccontextmanager
+async def connect(
+    environment: Mapping[str, str],
+    *,
+    budget: Budget,
+    field_ids: Mapping[str, int],
+    on_warning: Callable[[str], None],
+) -> AsyncIterator["Zendesk"]:
+    """The connector and its connections, for one event loop. Raises `InvalidConfiguration`."""
+    settings = ZendeskSettings.from_environment(environment)
+    async with remote_client(
+        settings.url,
+        timeout_seconds=LIMITS.call_timeout_seconds,
+        headers={"Accept": "application/json", "User-Agent": "deskbridge"},
+    ) as client:
+        yield Zendesk(
+            client, settings, budget=budget, field_ids=field_ids, on_warning=on_warning, tokens=_PROCESS_TOKENS
+        )
+
+
+class Zendesk:
+    """`HelpdeskConnector`, `FeedsChanges` and `Installs` for one account.
+
+    `field_ids` (`window`, `undelivered`) come from `fetch_field_ids`; without them the marks are left out. Looked at
+    anew for each write, so whoever learns them later may fill them in.
+    `on_warning` is told the cause of each call of which Zendesk dropped a part. `tokens` may be shared in a process.
+    """
+
+    def __init__(
+        self,
+        client: httpx.AsyncClient,
+        settings: ZendeskSettings,
+        *,
+        budget: Budget,
+        field_ids: Mapping[str, int],
+        on_warning: Callable[[str], None],
+        tokens: TokenCache,
+    ) -> None:
+        self._api = ZendeskApi(client, settings, budget=budget, on_warning=on_warning, tokens=tokens)
+        self._field_ids = field_ids
+
+    @property
+    def limits(self) -> HelpdeskLimits:
+        return LIMITS
+
+    async def check(self) -> None:
+        """`/users/me` answers an anonymous user, with no id, where credentials are missing (fact sheet Zendesk 3.4)."""
+        me = (await self._api.get(wire.UserAnswer, "/users/me", cause="check")).user
+        if me.id is None or me.role not in {"admin", "agent"}:
+            raise NeedsOperator("not_staff", action="Give the Zendesk user of the credentials the admin role.")
+
+    # Requesters
+
+    async def find_or_create_requester(self, draft: RequesterDraft) -> RequesterRef:
+        """By external_id in one exact call; else the one end user with the number; else a user of our own.
+
+        The phone search lags by minutes, so it only ever finds users who were there long before; ours are found by
+        external_id, which has no index to lag and is unique: two first messages at once make one user.
+        """
+        found = await self._by_external_id(draft)
+        if found is not None:
+            return found
+        candidates: list[wire.User] = []
+        if draft.wa_id:
+            answer = await self._api.get(
+                wire.UsersAnswer, "/users/search", cause="find_requester", params={"query": f"phone:+{draft.wa_id}"}
+            )
+            candidates = translate.with_number(draft.wa_id, answer.users)
+        if len(candidates) == 1:
+            return RequesterRef(RequesterId(str(candidates[0].id)), adopted=True, candidates=1)
+        return await self._create_requester(draft, candidates=len(candidates))
+
+    async def _by_external_id(self, draft: RequesterDraft) -> RequesterRef | None:
+        answer = await self._api.get(
+            wire.UsersAnswer,
+            "/users/show_many",
+            cause="find_requester",
+            params={"external_ids": ",".join(translate.external_ids(draft))},
+        )
+        return translate.best_by_external_id(draft, answer.users)
+
+    async def _create_requester(self, draft: RequesterDraft, *, candidates: int) -> RequesterRef:
+        try:
+            user = await self._post_user(draft, with_phone=True)
+        except Refused as refusal:
+            if refusal.names("external_id"):
+                raced = await self._by_external_id(draft)
+                if raced is None:
+                    raise
+                return raced
+            if not refusal.names("phone"):
+                raise
+            # Validation of numbers is a setting of the account: without the number the customer is still one person.
+            user = await self._post_user(draft, with_phone=False)
+        return RequesterRef(RequesterId(str(user.id)), candidates=candidates)
+
+    async def _post_user(self, draft: RequesterDraft, *, with_phone: bool) -> wire.User:
+        content = translate.user_request(draft, with_phone=with_phone)
+        return (
+            await self._api.write(wire.UserAnswer, "POST", "/users", cause="create_requester", content=content)
+        ).user
+
+    # Tickets
+
+    def prepare_ticket(self, draft: TicketDraft, *, key: EffectKey) -> bytes:
+        return translate.ticket_request(draft, key=key, field_ids=self._field_ids)
+
+    async def open_ticket(self, prepared: bytes, *, key: EffectKey, repeat: bool) -> TicketWritten:
+        """`Idempotency-Key` holds for two hours; a repeat asks the list by external_id, which never lags."""
+        if repeat and (opened := await self._opened(key)) is not None:
+            return opened
+        try:
+            answer = await self._api.write(
+                wire.TicketAnswer,
+                "POST",
+                "/tickets",
+                cause="open_ticket",
+                content=prepared,
+                headers={"Idempotency-Key": key},
+            )
+        except Refused as refusal:
+            if refusal.code == "IdempotentRequestError" and (opened := await self._opened(key)) is not None:
+                return opened
+            raise
+        return TicketWritten(
+            TicketId(str(answer.ticket.id)),
+            translate.written_comment_id(answer.audit),
+            translate.to_status(answer.ticket),
+        )
+
+    async def _opened(self, key: EffectKey) -> TicketWritten | None:
+        external_id = translate.ticket_external_id(key)
+        answer = await self._api.get(
+            wire.TicketsAnswer, "/tickets", cause="open_ticket", params={"external_id": external_id}
+        )
+        ours = [t for t in answer.tickets if t.external_id == external_id and not t.from_messaging_channel]
+        if not ours:
+            return None
+        ticket = min(ours, key=lambda ticket: ticket.id)
+        ticket_id = TicketId(str(ticket.id))
+        comment_id = await self._comment_with(key, ticket_id, cause="open_ticket")
+        return TicketWritten(ticket_id, comment_id, translate.to_status(ticket))
+
+    # Comments
+
+    def prepare_comment(self, draft: CommentDraft, *, key: EffectKey) -> bytes:
+        return translate.comment_request(draft, key=key, field_ids=self._field_ids)
+
+    async def add_comment(
+        self, ticket_id: TicketId, prepared: bytes, *, key: EffectKey, repeat: bool
+    ) -> CommentWritten:
+        """`PUT` knows no idempotency: a repeat looks for the key first, and is bound to the stamp read before that."""
+        content = prepared
+        if repeat:
+            ticket = await self._ticket(ticket_id)
+            written = await self._comment_with(key, ticket_id, cause="add_comment")
+            if written is not None:
+                return CommentWritten(written, translate.to_status(ticket))
+            if ticket.updated_at is not None:
+                # A first write that is still on its way changes the stamp: 409 instead of a second comment.
+                content = translate.with_stamp(prepared, updated_at=ticket.updated_at)
+        answer = await self._update(ticket_id, content)
+        comment_id, status = translate.written_comment_id(answer.audit), translate.to_status(answer.ticket)
+        if translate.asks_to_reopen(prepared) and status in {TicketStatus.WAITING, TicketStatus.SOLVED}:
+            status = await self._reopen(ticket_id, status)
+        return CommentWritten(comment_id, status)
+
+    async def _reopen(self, ticket_id: TicketId, status: TicketStatus) -> TicketStatus:
+        # The comment is written, so its own verdict stands whatever becomes of this.
+        with contextlib.suppress(RemoteFailure):
+            answer = await self._update(ticket_id, translate.encoded({"ticket": {"status": "open"}}))
+            return translate.to_status(answer.ticket)
+        return status
+
+    async def _update(self, ticket_id: TicketId, content: bytes) -> wire.TicketAnswer:
+        try:
+            return await self._api.write(
+                wire.TicketAnswer,
+                "PUT",
+                f"/tickets/{ticket_id}",
+                cause="add_comment",
+                content=content,
+                draws=(TICKETS_UPDATE, ticket_draw(ticket_id)),
+            )
+        except Refused as refusal:
+            if _is_gone(refusal):
+                raise TicketUnwritable("gone") from None
+            if refusal.status != 422:
+                raise
+            refused = refusal
+        # Closed is told apart by a text in the account's language only: the ticket itself says it plainly.
+        await self._raise_if_unwritable(ticket_id)
+        raise refused
+
+    async def _raise_if_unwritable(self, ticket_id: TicketId) -> None:
+        ticket = await self._ticket(ticket_id)
+        match translate.to_status(ticket):
+            case TicketStatus.GONE:
+                raise TicketUnwritable("gone")
+            case TicketStatus.CLOSED if translate.MERGED_TAG in ticket.tags:
+                raise TicketUnwritable("merged", successor=await self._successor(ticket_id))
+            case TicketStatus.CLOSED:
+                raise TicketUnwritable("closed")
+            case _:
+                return
+
+    async def _successor(self, ticket_id: TicketId) -> TicketId | None:
+        try:
+            audits = [audit async for audit in self._audits(ticket_id, cause="find_successor")]
+        except (Permanent, NeedsOperator):
+            # Audits want the global read scope: without it a merged ticket is followed up like a closed one.
+            return None
+        return translate.merge_target(ticket_id, audits)
+
+    async def _ticket(self, ticket_id: TicketId) -> wire.Ticket:
+        try:
+            answer = await self._api.get(wire.TicketAnswer, f"/tickets/{ticket_id}", cause="read_ticket")
+        except Refused as refusal:
+            if _is_gone(refusal):
+                raise TicketUnwritable("gone") from None
+            raise
+        return answer.ticket
+
+    async def _comment_with(self, key: EffectKey, ticket_id: TicketId, *, cause: str) -> CommentId | None:
+        """Our comment with this key, among the newest; by the audits where comments show no metadata (unconfirmed)."""
+        page = await self._comments_page(ticket_id, cause=cause, after=None)
+        markers = {translate.marker(comment.metadata): comment for comment in page.comments}
+        if key in markers:
+            return CommentId(str(markers[key].id))
+        if any(marker is not None for marker in markers):
+            return None
+        async for audit in self._audits(ticket_id, cause=cause):
+            if translate.marker(audit.metadata) == key:
+                return translate.written_comment_id(audit)
+        return None
+
+    async def _audits(self, ticket_id: TicketId, *, cause: str) -> AsyncIterator[wire.Audit]:
+        after: str | None = None
+        while True:
+            params: dict[str, str | int] = {"page[size]": _PAGE_SIZE}
+            if after is not None:
+                params["page[after]"] = after
+            page = await self._api.get(wire.AuditsPage, f"/tickets/{ticket_id}/audits", cause=cause, params=params)
+            for audit in page.audits:
+                yield audit
+            after = page.meta.after_cursor
+            if not page.meta.has_more or after is None:
+                return
+
+    async def _comments_page(self, ticket_id: TicketId, *, cause: str, after: str | None) -> wire.CommentsPage:
+        params: dict[str, str | int] = {
+            "sort": "-created_at",
+            "page[size]": _PAGE_SIZE,
+            "include": "users",
+            "include_inline_images": "true",
+        }
+        if after is not None:
+            params["page[after]"] = after
+        try:
+            return await self._api.get(wire.CommentsPage, f"/tickets/{ticket_id}/comments", cause=cause, params=params)
+        except Refused as refusal:
+            if _is_gone(refusal):
+                raise TicketUnwritable("gone") from None
+            raise
+
+    async def comments_since(self, ticket_id: TicketId, since: datetime) -> Sequence[Comment]:
+        """Newest first from Zendesk until one is older; its times are whole seconds, and so `since` is cut."""
+        since = since.replace(microsecond=0)
+        comments: list[wire.Comment] = []
+        authors: dict[int, wire.User] = {}
+        after: str | None = None
+        while True:
+            page = await self._comments_page(ticket_id, cause="comments_since", after=after)
+            comments += [c for c in page.comments if c.created_at >= since and c.type == "Comment"]
+            authors |= {user.id: user for user in page.users if user.id is not None}
+            after = page.meta.after_cursor
+            past = any(comment.created_at < since for comment in page.comments)
+            if past or not page.meta.has_more or after is None:
+                break
+        authors |= await self._missing_authors(comments, authors)
+        comments.sort(key=lambda comment: (comment.created_at, comment.id))
+        return [translate.to_comment(comment, authors) for comment in comments]
+
+    async def _missing_authors(
+        self, comments: Sequence[wire.Comment], authors: Mapping[int, wire.User]
+    ) -> dict[int, wire.User]:
+        ids = {c.author_id for c in comments if c.author_id is not None and c.author_id > 0} - authors.keys()
+        if not ids:
+            return {}
+        answer = await self._api.get(
+            wire.UsersAnswer,
+            "/users/show_many",
+            cause="comments_since",
+            params={"ids": ",".join(map(str, sorted(ids)[:_PAGE_SIZE]))},
+        )
+        return {user.id: user for user in answer.users if user.id is not None}
+
+    # FeedsChanges
+
+    async def changes_since(self, cursor: str | None, *, start: datetime) -> ChangePage:
+        """The export of ticket events. Raises any `RemoteFailure`.
+
+        A run begins `OVERLAP` before the last one's end. Within a run the pages follow on exactly: going back there
+        could give the same full page for ever.
+        """
+        if cursor is None:
+            # Zendesk refuses a start within the last minute.
+            start_time = int((start - 2 * OVERLAP).timestamp())
+        elif cursor.endswith(_MORE):
+            start_time = int(cursor.removesuffix(_MORE))
+        else:
+            start_time = int(cursor) - int(OVERLAP.total_seconds())
+        page = await self._api.get(
+            wire.TicketEventsPage,
+            "/incremental/ticket_events",
+            cause="changes_since",
+            params={"start_time": start_time, "include": "comment_events"},
+            draws=(INCREMENTAL,),
+        )
+        reached = start_time if page.end_time is None else max(page.end_time, start_time)
+        if not page.end_of_stream and reached > start_time:
+            return ChangePage(translate.to_changes(page.ticket_events), f"{reached}{_MORE}", end=False)
+        if cursor is not None and not cursor.endswith(_MORE):
+            reached = max(reached, int(cursor))
+        return ChangePage(translate.to_changes(page.ticket_events), str(reached), end=True)
+
+    # Installs
+
+    async def inspect(self, *, webhook_url: str, webhook_secrets: Sequence[str]) -> Sequence[Finding]:
+        return await install.inspect(self._api, webhook_url=webhook_url, webhook_secrets=webhook_secrets)
+
+    async def install(self, *, webhook_url: str) -> Mapping[str, str]:
+        return await install.install(self._api, webhook_url=webhook_url)
+
+    async def fetch_field_ids(self) -> dict[str, int]:
+        """Ids of the ticket fields that exist, by our names (`window`, `undelivered`)."""
+        return await install.fetch_field_ids(self._api)
+
+
+def _is_gone(refusal: Refused) -> bool:
+    return refusal.status == 404 and refusal.code != "InvalidEndpoint"

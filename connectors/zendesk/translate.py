@@ -1,0 +1,265 @@
+"""How do Zendesk's shapes become our values, and our drafts its requests? Pure."""
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+
+from connectors.interface import (
+    AuthorKind,
+    Change,
+    Comment,
+    CommentDraft,
+    CommentId,
+    EffectKey,
+    RequesterDraft,
+    RequesterId,
+    RequesterRef,
+    TicketDraft,
+    TicketId,
+    TicketStatus,
+    WindowMark,
+)
+from connectors.zendesk import wire
+
+WINDOW_FIELD = "window"
+UNDELIVERED_FIELD = "undelivered"
+WINDOW_VALUES = tuple(mark.value for mark in WindowMark)
+UNDELIVERED_TAG = "wa_undelivered"
+TAG = "whatsapp"
+MERGED_TAG = "closed_by_merge"
+"""Seen in production data, not in the reference (fact sheet Zendesk 2.11)."""
+
+_MARKER = "deskbridge"
+_SYSTEM_AUTHOR = -1
+_STAFF_ROLES = frozenset({"agent", "admin"})
+_LIGHT_AGENT_ROLE_TYPE = 1
+_RULE_CHANNELS = frozenset({"rule", 8})
+_MERGE_CHANNELS = frozenset({"merge", 19})
+_STATUSES: Mapping[str, TicketStatus] = {
+    "new": TicketStatus.NEW,
+    "open": TicketStatus.OPEN,
+    "pending": TicketStatus.WAITING,
+    "hold": TicketStatus.WAITING,
+    "solved": TicketStatus.SOLVED,
+    "closed": TicketStatus.CLOSED,
+    "deleted": TicketStatus.GONE,
+}
+_LIQUID = re.compile(r"\{(?=[{%])")
+_UNSENDABLE = re.compile("[\x00\ud800-\udfff]")
+_TICKET_REFERENCE = re.compile(r"#(\d{1,20})", re.ASCII)
+
+
+# Requesters
+
+
+def external_ids(draft: RequesterDraft) -> list[str]:
+    """Every external_id that is this customer's, best first. The BSUID wins: a number may change hands."""
+    spellings = []
+    for value in (draft.bsuid, draft.wa_id):
+        if value:
+            spellings += [value, f"wa:{value}"]
+    return spellings
+
+
+def own_external_id(draft: RequesterDraft) -> str:
+    """The external_id that we give to a user of our own."""
+    return draft.bsuid or f"wa:{draft.wa_id}"
+
+
+def best_by_external_id(draft: RequesterDraft, users: Sequence[wire.User]) -> RequesterRef | None:
+    """Zendesk compares external ids without case (fact sheet Zendesk 3.1). Staff never stand in for a customer."""
+    customers = [user for user in users if is_live_customer(user)]
+    for spelling in external_ids(draft):
+        for user in customers:
+            if (user.external_id or "").casefold() == spelling.casefold():
+                return RequesterRef(RequesterId(str(user.id)), adopted=spelling == draft.wa_id)
+    return None
+
+
+def with_number(wa_id: str, users: Sequence[wire.User]) -> list[wire.User]:
+    """Those who have exactly this number, however it is typed."""
+    return [user for user in users if is_live_customer(user) and re.sub(r"\D", "", user.phone or "") == wa_id]
+
+
+def is_live_customer(user: wire.User) -> bool:
+    return user.id is not None and user.active is not False and user.role in {None, "end-user"}
+
+
+def user_request(draft: RequesterDraft, *, with_phone: bool) -> bytes:
+    """`POST /users`. No e-mail is needed, and none is sent to anybody."""
+    phone = f"+{draft.wa_id}" if draft.wa_id else None
+    user: dict[str, object] = {
+        "name": _sendable((draft.name or "").strip()) or phone or "WhatsApp",
+        "role": "end-user",
+        "external_id": own_external_id(draft),
+        "skip_verify_email": True,
+    }
+    if phone and with_phone:
+        user["phone"] = phone
+    return encoded({"user": user})
+
+
+# Tickets and comments, outwards
+
+
+def ticket_external_id(key: EffectKey) -> str:
+    return f"{_MARKER}:{key}"
+
+
+def ticket_request(draft: TicketDraft, *, key: EffectKey, field_ids: Mapping[str, int]) -> bytes:
+    """`POST /tickets`. Submitter = requester, else Zendesk takes it for a proactive ticket (fact sheet Zendesk 2.1)."""
+    requester_id = int(draft.requester)
+    ticket: dict[str, object] = {
+        "subject": _inert(draft.subject),
+        "comment": _comment(draft.comment),
+        "requester_id": requester_id,
+        "submitter_id": requester_id,
+        "external_id": ticket_external_id(key),
+        "tags": [TAG],
+        "metadata": {_MARKER: {"key": key, "conversation": draft.conversation_key}},
+    }
+    if draft.follows is not None:
+        ticket["via_followup_source_id"] = int(draft.follows)
+    if custom_fields := _custom_fields(draft.comment, field_ids):
+        ticket["custom_fields"] = custom_fields
+    return encoded({"ticket": ticket})
+
+
+def comment_request(draft: CommentDraft, *, key: EffectKey, field_ids: Mapping[str, int]) -> bytes:
+    """`PUT /tickets/{id}`. Never `tags`: on an update they replace all."""
+    ticket: dict[str, object] = {"comment": _comment(draft), "metadata": {_MARKER: {"key": key}}}
+    if draft.reopen:
+        ticket["status"] = "open"
+    if custom_fields := _custom_fields(draft, field_ids):
+        ticket["custom_fields"] = custom_fields
+    return encoded({"ticket": ticket})
+
+
+def asks_to_reopen(prepared: bytes) -> bool:
+    return bool(json.loads(prepared)["ticket"].get("status") == "open")
+
+
+def with_stamp(prepared: bytes, *, updated_at: str) -> bytes:
+    """The same update, refused with 409 when the ticket has changed since `updated_at`."""
+    payload = json.loads(prepared)
+    payload["ticket"] |= {"safe_update": True, "updated_stamp": updated_at}
+    return encoded(payload)
+
+
+def encoded(payload: object) -> bytes:
+    return json.dumps(payload, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _comment(draft: CommentDraft) -> dict[str, object]:
+    if draft.author is None:
+        # Placeholders in what the API user writes are filled in by Zendesk, and the text may quote a customer.
+        return {"html_body": _inert(draft.html), "public": draft.public}
+    return {"html_body": _sendable(draft.html), "public": draft.public, "author_id": int(draft.author)}
+
+
+def _custom_fields(draft: CommentDraft, field_ids: Mapping[str, int]) -> list[dict[str, object]]:
+    fields: list[dict[str, object]] = []
+    if draft.window is not None and WINDOW_FIELD in field_ids:
+        fields.append({"id": field_ids[WINDOW_FIELD], "value": draft.window.value})
+    if draft.undelivered is not None and UNDELIVERED_FIELD in field_ids:
+        fields.append({"id": field_ids[UNDELIVERED_FIELD], "value": draft.undelivered})
+    return fields
+
+
+def _inert(text: str) -> str:
+    """Liquid that is none: a zero-width space parts the braces, whatever is decoded or interpolated first."""
+    return _LIQUID.sub("{\u200b", _sendable(text))
+
+
+def _sendable(text: str) -> str:
+    return _UNSENDABLE.sub("\ufffd", text)
+
+
+# Tickets and comments, inwards
+
+
+def to_status(ticket: wire.Ticket) -> TicketStatus:
+    """A status of the future counts as open: it takes comments."""
+    return _STATUSES.get(ticket.status, TicketStatus.OPEN)
+
+
+def written_comment_id(audit: wire.Audit | None) -> CommentId | None:
+    """The Comment event's id in the audit is the comment's id (fact sheet Zendesk 2.1)."""
+    events = audit.events if audit else ()
+    return next(
+        (CommentId(str(event.id)) for event in events if event.type == "Comment" and event.id is not None), None
+    )
+
+
+def marker(metadata: object) -> EffectKey | None:
+    """Our key in a metadata object: of an audit or comment (`custom`), or of an exported event."""
+    if isinstance(metadata, wire.Metadata):
+        metadata = metadata.custom
+    for candidate in (metadata, metadata.get("custom") if isinstance(metadata, dict) else None):
+        mine = candidate.get(_MARKER) if isinstance(candidate, dict) else None
+        key = mine.get("key") if isinstance(mine, dict) else None
+        if isinstance(key, str) and key:
+            return EffectKey(key)
+    return None
+
+
+def to_comment(comment: wire.Comment, authors: Mapping[int, wire.User]) -> Comment:
+    plain = comment.plain_body if comment.plain_body is not None else comment.body or ""
+    return Comment(
+        id=CommentId(str(comment.id)),
+        created_at=comment.created_at,
+        public=comment.public,
+        author=author_kind(comment, authors),
+        html=comment.html_body or "",
+        text=plain.replace("&nbsp;", " ").replace("\u00a0", " "),
+        attachment_count=len(comment.attachments),
+        key=marker(comment.metadata),
+    )
+
+
+def author_kind(comment: wire.Comment, authors: Mapping[int, wire.User]) -> AuthorKind:
+    """Who wrote it. Whoever is not certainly staff is not staff."""
+    if comment.author_id is None or comment.author_id == _SYSTEM_AUTHOR or _is_machine(comment.via):
+        return AuthorKind.SYSTEM
+    author = authors.get(comment.author_id)
+    if author is None:
+        return AuthorKind.SYSTEM
+    if author.role == "end-user":
+        return AuthorKind.CUSTOMER
+    light = author.role_type == _LIGHT_AGENT_ROLE_TYPE or bool(author.only_private_comments)
+    return AuthorKind.STAFF if author.role in _STAFF_ROLES and not light else AuthorKind.SYSTEM
+
+
+def to_changes(events: Iterable[wire.TicketEvent]) -> list[Change]:
+    return [
+        Change(TicketId(str(event.ticket_id)), CommentId(str(child.id)), marker(event.metadata))
+        for event in events
+        for child in event.child_events
+        if "Comment" in {child.event_type, child.type} and child.type != "VoiceComment" and child.id is not None
+    ]
+
+
+def merge_target(ticket_id: TicketId, audits: Sequence[wire.Audit]) -> TicketId | None:
+    """The ticket that this one was merged into: no field says it, the merge's audit does (fact sheet Zendesk 2.11)."""
+    for audit in reversed(audits):
+        if audit.via is None or not _is_merge(audit.via):
+            continue
+        source = audit.via.source
+        ends = (source.to, source.origin) if source else ()
+        named = [str(end.ticket_id) for end in ends if end and end.ticket_id is not None]
+        for event in audit.events:
+            if event.type == "Comment":
+                named += _TICKET_REFERENCE.findall(event.body or "")
+        for other in named:
+            if other != ticket_id:
+                return TicketId(other)
+    return None
+
+
+def _is_machine(via: wire.Via | None) -> bool:
+    return via is not None and (via.channel in _RULE_CHANNELS or _is_merge(via))
+
+
+def _is_merge(via: wire.Via) -> bool:
+    """By the channel or by `rel`: which of the two says it is unconfirmed (fact sheet Zendesk 2.11)."""
+    return via.channel in _MERGE_CHANNELS or (via.source is not None and via.source.rel == "merge")

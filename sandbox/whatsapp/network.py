@@ -1,0 +1,403 @@
+"""What WhatsApp does with a message: phones, windows, ticks and the statuses that tell of them."""
+
+import asyncio
+import secrets
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sandbox.clock import SandboxClock
+from sandbox.journal import Journal
+from sandbox.whatsapp import payloads
+from sandbox.whatsapp.errors import RefusedError
+from sandbox.whatsapp.faults import WhatsAppFaults
+from sandbox.whatsapp.limits import PairLimit, Throughput
+from sandbox.whatsapp.people import Account, Book, Customer, Message, new_user_id
+from sandbox.whatsapp.sender import Update, WebhookSender
+from sandbox.whatsapp.validate import Send, words_of
+from sandbox.whatsapp.wamid import new_wamid
+
+WINDOW_SECONDS = 24 * 3600.0
+THIRTY_DAYS_SECONDS = 30 * 86400.0
+TYPING_SECONDS = 25.0
+NEVER_OPENS = ("system", "edit", "revoke", "request_welcome")
+REFUSED_KEPT = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A request that the Cloud API had to refuse or fail. `injected`: a switch did it, not the request."""
+
+    at: str
+    code: int
+    where: str
+    details: str
+    injected: bool
+
+
+class Network:
+    """The sandbox's WhatsApp between the Cloud API and the phones."""
+
+    def __init__(
+        self,
+        *,
+        book: Book,
+        faults: WhatsAppFaults,
+        sender: WebhookSender,
+        clock: SandboxClock,
+        journal: Journal,
+        notify: Callable[[str], None],
+        accounts: dict[str, Account],
+    ) -> None:
+        self._book = book
+        self._faults = faults
+        self._sender = sender
+        self._clock = clock
+        self._journal = journal
+        self._notify = notify
+        self._accounts = accounts
+        self._throughput: dict[str, Throughput] = {}
+        self._pairs = PairLimit()
+        self._held: list[Update] = []
+        self._typing: dict[str, float] = {}
+        self.refused: deque[Refused] = deque(maxlen=REFUSED_KEPT)
+        faults.on_change.append(self._release_held)
+
+    # --- the business writes
+
+    def accept(self, account: Account, send: Send) -> Message:
+        """Take a send request; what fails later carries its `fate`. Raises RefusedError for what is refused at once."""
+        now = time.monotonic()
+        customer = self.customer_of(send)
+        if send.recipient.lstrip("+") == account.digits:
+            raise RefusedError(131021)
+        if send.type == "template":
+            self._check_template(send)
+        if (code := self._faults.take_failure("sync")) is not None:
+            raise RefusedError(code, injected=True)
+        throughput = self._throughput.setdefault(account.phone_number_id, Throughput())
+        if throughput.full(now=now, per_second=int(self._faults.number("throughput_per_second"))):
+            raise RefusedError(130429)
+        pair = (account.phone_number_id, customer.id if customer is not None else send.recipient)
+        if self._faults.on("pair_limit") and not self._pairs.allows(pair, now=now):
+            raise RefusedError(131056)
+        fate, injected = self._fate(account, customer, send)
+        if fate == 131047 and self._faults.on("window_error_sync"):
+            raise RefusedError(131047)
+        throughput.count(now=now)
+        self._pairs.count(pair, now=now)
+        message = Message(
+            wamid=new_wamid(send.recipient.lstrip("+"), outbound=True),
+            direction="out",
+            customer=customer.id if customer is not None else "",
+            phone_number_id=account.phone_number_id,
+            type=send.type,
+            content=send.content,
+            at=self._clock.timestamp(),
+            status="accepted",
+            text=send.text,
+            context=send.context,
+            opaque=send.opaque,
+            input=send.input,
+            to_bsuid=send.to_bsuid,
+            fate=fate,
+            injected=injected,
+        )
+        self._book.messages[message.wamid] = message
+        if customer is not None and not fate:
+            customer.thread.append(message.wamid)
+            self._typing.pop(customer.id, None)
+            self._notify(f"thread:{customer.id}")
+        return message
+
+    def customer_of(self, send: Send) -> Customer | None:
+        """Who gets this, if anybody here does."""
+        if send.to_bsuid:
+            return self._book.by_user_id(send.recipient)
+        return self._book.by_number(send.recipient.lstrip("+"))
+
+    def _check_template(self, send: Send) -> None:
+        name, language = send.content["name"], send.content["language"]["code"]
+        raise RefusedError(132001, f"template name ({name}) does not exist in {language}")
+
+    def _fate(self, account: Account, customer: Customer | None, send: Send) -> tuple[int, bool]:
+        """The code with which an accepted message fails later, 0 for none; and whether a switch made it so."""
+        if (code := self._faults.take_failure("status")) is not None:
+            return code, True
+        if self._faults.on("billing"):
+            return 131042, True
+        if customer is None:
+            return 131026, False
+        if not self.window_open(account, customer):
+            return 131047, False
+        if send.type == "reaction" and not self._may_react(customer, send.content["message_id"]):
+            return 131009, False
+        if self._faults.on("free_tier_enforced") and self._free_tier_used(account):
+            return 131042, False
+        return 0, False
+
+    def _may_react(self, customer: Customer, target_id: str) -> bool:
+        target = self._book.messages.get(target_id)
+        if target is None or target.customer != customer.id or target.type == "reaction":
+            return False
+        return self._clock.timestamp() - target.at <= THIRTY_DAYS_SECONDS
+
+    def window_open(self, account: Account, customer: Customer) -> bool:
+        """Is the customer service window open (fact sheet WhatsApp 3.1)."""
+        last = customer.windows.get(account.phone_number_id)
+        return last is not None and self._clock.timestamp() - last < WINDOW_SECONDS
+
+    def progress_later(self, message: Message) -> None:
+        """Let the statuses of an accepted message begin, after the configured delay."""
+        milliseconds = self._faults.number("status_delay_milliseconds")
+        if milliseconds:
+            asyncio.get_running_loop().call_later(milliseconds / 1000, self.progress, message)
+        else:
+            self.progress(message)
+
+    def progress(self, message: Message) -> None:
+        """Carry an accepted message as far as it goes now."""
+        if message.fate:
+            self._fail(message, message.fate)
+            return
+        self._count_price(message)
+        self._set_status(message, "sent", pricing=True)
+        customer = self._book.customers.get(message.customer)
+        if message.type == "reaction" or customer is None:
+            return
+        if customer.online:
+            self._reach_phone(customer, message)
+        else:
+            customer.waiting.append(message.wamid)
+
+    def _fail(self, message: Message, code: int) -> None:
+        message.error = code
+        self._set_status(message, "failed")
+        self.note_refusal(code, where="status", details="", injected=message.injected)
+
+    def note_refusal(self, code: int, *, where: str, details: str, injected: bool) -> None:
+        """Remember that the Cloud API had to say no."""
+        at = self._clock.now().isoformat(timespec="milliseconds")
+        self.refused.append(Refused(at=at, code=code, where=where, details=details, injected=injected))
+
+    def _free_tier_used(self, account: Account) -> bool:
+        month = f"{self._clock.now():%Y-%m}"
+        if account.free_month != month:
+            account.free_month, account.free_used = month, 0
+        return account.free_used >= self._faults.number("free_tier_messages")
+
+    def _count_price(self, message: Message) -> None:
+        account = self._accounts[message.phone_number_id]
+        free = not self._free_tier_used(account)
+        account.free_used += 1
+        message.pricing = {
+            "billable": not free,
+            "pricing_model": "PMP",
+            "type": "free_customer_service" if free else "regular",
+            "category": "service",
+        }
+
+    def _reach_phone(self, customer: Customer, message: Message) -> None:
+        if customer.reads and customer.read_receipts and self._faults.on("read_skips_delivered"):
+            self._set_status(message, "read", pricing=True)
+            return
+        self._set_status(message, "delivered", pricing=True)
+        if customer.reads and customer.read_receipts:
+            self._set_status(message, "read")
+        elif not customer.reads:
+            customer.unread.append(message.wamid)
+
+    def _set_status(self, message: Message, name: str, *, pricing: bool = False) -> None:
+        message.status = name
+        customer = self._book.customers.get(message.customer)
+        account = self._accounts[message.phone_number_id]
+        at = self._clock.timestamp()
+        value = payloads.status(account, customer, message, self._faults, name=name, at=at, pricing=pricing)
+        if customer is not None:
+            self._notify(f"thread:{customer.id}")
+        if self._faults.take("lose_statuses"):
+            self._journal.record(source="whatsapp", target="nobody", summary=f"status {name} lost", detail=value)
+            return
+        update = Update(account, "messages", value, cause=f"status {name}")
+        if self._faults.on("hold_statuses"):
+            self._held.append(update)
+        else:
+            self._tell([update])
+
+    def _release_held(self) -> None:
+        if self._held and not self._faults.on("hold_statuses"):
+            held, self._held = self._held, []
+            self._tell(held)
+
+    def _tell(self, updates: list[Update]) -> None:
+        if lost := self._sender.tell(updates):
+            self._journal.record(
+                source="whatsapp",
+                target="nobody",
+                summary=f"{lost} updates told to nobody: no app is subscribed",
+                detail={"updates": [update.value for update in updates]},
+            )
+
+    # --- the business reads
+
+    def mark_read(self, account: Account, message_id: str, *, typing: bool) -> None:
+        """The business has read up to this message. Raises RefusedError 131009 when it is none of a customer."""
+        message = self._book.messages.get(message_id)
+        if message is None or message.direction != "in" or message.phone_number_id != account.phone_number_id:
+            raise RefusedError(131009, "message_id is not a message that this number received.")
+        if self._clock.timestamp() - message.at > THIRTY_DAYS_SECONDS:
+            raise RefusedError(131009, "The message is older than 30 days.")
+        customer = self._book.customers[message.customer]
+        if typing and self._faults.on("typing_needs_window") and not self.window_open(account, customer):
+            raise RefusedError(131047)
+        for wamid in reversed(customer.thread[: customer.thread.index(message_id) + 1]):
+            earlier = self._book.messages[wamid]
+            if earlier.direction == "in" and earlier.phone_number_id == account.phone_number_id:
+                if earlier.status == "read":
+                    break
+                earlier.status = "read"
+        if typing:
+            self._typing[customer.id] = self._clock.timestamp() + TYPING_SECONDS
+        self._notify(f"thread:{customer.id}")
+
+    def is_typing(self, customer: Customer) -> bool:
+        """Does the customer see the business typing (at most 25 s, fact sheet WhatsApp 2.4)."""
+        return self._typing.get(customer.id, 0.0) > self._clock.timestamp()
+
+    # --- the customer acts
+
+    def write(
+        self,
+        account: Account,
+        customer: Customer,
+        content: dict[str, Any],
+        *,
+        context: str = "",
+        at: float | None = None,
+    ) -> Message:
+        """The customer sends `content` (`{"type", <type>: …}`) at `at`, sandbox Unix seconds, default now."""
+        kind = content["type"]
+        message = Message(
+            wamid=new_wamid(customer.user_id if customer.hidden_number else customer.wa_id, outbound=False),
+            direction="in",
+            customer=customer.id,
+            phone_number_id=account.phone_number_id,
+            type=kind,
+            content=content,
+            at=self._clock.timestamp() if at is None else at,
+            status="queued",
+            text=words_of(kind, content.get(kind)),
+            context=context,
+        )
+        self._book.messages[message.wamid] = message
+        if kind != "system":
+            customer.thread.append(message.wamid)
+        if self._opens(kind):
+            last = customer.windows.get(account.phone_number_id, 0.0)
+            customer.windows[account.phone_number_id] = max(last, message.at)
+        if self._faults.on("inbound_counts"):
+            throughput = self._throughput.setdefault(account.phone_number_id, Throughput())
+            throughput.count(now=time.monotonic())
+        value = payloads.inbound(account, customer, message, self._faults)
+        self._tell([Update(account, "messages", value, inbound=message.wamid, cause="customer wrote")])
+        self._notify(f"thread:{customer.id}")
+        return message
+
+    def _opens(self, kind: str) -> bool:
+        if kind == "reaction":
+            return self._faults.on("reaction_opens_window")
+        if kind in ("unsupported", "unknown"):
+            return self._faults.on("unsupported_opens_window")
+        return kind not in NEVER_OPENS
+
+    def ticked(self, wamids: list[str]) -> None:
+        """The product has these messages of customers."""
+        for wamid in wamids:
+            message = self._book.messages.get(wamid)
+            if message is not None and message.status == "queued":
+                message.status = "delivered"
+                self._notify(f"thread:{message.customer}")
+
+    def read_all(self, customer: Customer) -> int:
+        """The customer looks at everything that is on the phone; how many messages were new."""
+        unread, customer.unread = customer.unread, []
+        for wamid in unread:
+            if customer.read_receipts:
+                self._set_status(self._book.messages[wamid], "read")
+        return len(unread)
+
+    def phone_changed(self, customer: Customer) -> None:
+        """Someone turned the phone on or the person started reading: carry on with what waited."""
+        if customer.online and customer.waiting:
+            waiting, customer.waiting = customer.waiting, []
+            for wamid in waiting:
+                message = self._book.messages[wamid]
+                if self._clock.timestamp() - message.at <= THIRTY_DAYS_SECONDS:
+                    self._reach_phone(customer, message)
+        if customer.online and customer.reads:
+            self.read_all(customer)
+        self._notify("customers")
+
+    def new_customer(
+        self, *, name: str, wa_id: str | None, hidden_number: bool, username: str, user_id: str | None
+    ) -> Customer:
+        """A person with a phone. Raises ValueError when number or BSUID is taken or makes no sense."""
+        digits = "".join(filter(str.isdigit, wa_id)) if wa_id else f"351910{secrets.randbelow(10**6):06d}"
+        if not 7 <= len(digits) <= 15:
+            raise ValueError("wa_id must have 7 to 15 digits")
+        customer = Customer(
+            id=f"c{secrets.token_hex(6)}",
+            name=name,
+            wa_id=digits,
+            user_id=user_id or new_user_id(digits),
+            username=username.lstrip("@"),
+            hidden_number=hidden_number,
+        )
+        self._book.add(customer)
+        self._notify("customers")
+        return customer
+
+    def thread(self, customer: Customer) -> list[dict[str, Any]]:
+        """What the phone shows, oldest first."""
+        return [self._bubble(self._book.messages[wamid]) for wamid in customer.thread]
+
+    def _bubble(self, message: Message) -> dict[str, Any]:
+        return {
+            "wamid": message.wamid,
+            "direction": message.direction,
+            "type": message.type,
+            "text": message.text,
+            "at": datetime.fromtimestamp(message.at, UTC).isoformat(timespec="milliseconds"),
+            "status": message.status,
+            "context": message.context,
+            "content": message.content,
+            "phone_number_id": message.phone_number_id,
+            "biz_opaque_callback_data": message.opaque,
+        }
+
+    # --- keeping
+
+    def reset(self) -> None:
+        """Nobody and nothing; limits start afresh."""
+        self._book.clear()
+        self._throughput.clear()
+        self._pairs.clear()
+        self._held.clear()
+        self._typing.clear()
+        self.refused.clear()
+
+    def dump(self) -> dict[str, Any]:
+        """JSON-able (orjson): refusals and statuses that are held back."""
+        held = [{"phone_number_id": u.account.phone_number_id, "value": u.value, "cause": u.cause} for u in self._held]
+        return {"refused": [asdict(one) for one in self.refused], "held": held}
+
+    def load(self, kept: dict[str, Any]) -> None:
+        """What `dump` of an earlier run told."""
+        self.refused.extend(Refused(**one) for one in kept.get("refused", ()))
+        self._held = [
+            Update(self._accounts[one["phone_number_id"]], "messages", one["value"], cause=one["cause"])
+            for one in kept.get("held", ())
+        ]

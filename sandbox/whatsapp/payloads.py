@@ -1,0 +1,84 @@
+"""What Meta writes into its webhooks: messages and statuses (fact sheet WhatsApp 1.4, 1.6, 1.8)."""
+
+from typing import Any
+
+from sandbox.whatsapp.errors import webhook_error
+from sandbox.whatsapp.faults import WhatsAppFaults
+from sandbox.whatsapp.people import Account, Customer, Message
+
+WITHOUT_CONTACTS = ("system",)
+
+
+def _value(account: Account) -> dict[str, Any]:
+    metadata = {"display_phone_number": account.display_phone_number, "phone_number_id": account.phone_number_id}
+    return {"messaging_product": "whatsapp", "metadata": metadata}
+
+
+def _contact(customer: Customer, faults: WhatsAppFaults, *, username: bool, phone: bool) -> dict[str, Any]:
+    contact: dict[str, Any] = {}
+    if not faults.on("omit_profile"):
+        contact["profile"] = {"name": customer.name}
+        if username and customer.username:
+            contact["profile"]["username"] = ("@" if faults.on("username_at_sign") else "") + customer.username
+    if phone:
+        contact["wa_id"] = customer.wa_id
+    elif faults.on("bsuid_in_from"):
+        contact["wa_id"] = customer.user_id
+    contact["user_id"] = customer.user_id
+    return contact
+
+
+def inbound(account: Account, customer: Customer, message: Message, faults: WhatsAppFaults) -> dict[str, Any]:
+    """The `value` of a webhook that tells a customer's message."""
+    item: dict[str, Any] = {}
+    if not customer.hidden_number:
+        item["from"] = customer.wa_id
+    elif faults.on("bsuid_in_from"):
+        item["from"] = customer.user_id
+    item["from_user_id"] = customer.user_id
+    item["id"] = message.wamid
+    item["timestamp"] = str(int(message.at * (1000 if faults.on("timestamp_milliseconds") else 1)))
+    if message.context:
+        item["context"] = {"id": message.context}
+        if not faults.on("omit_context_from"):
+            item["context"] = {"from": account.digits, "id": message.context}
+    item.update(message.content)
+    value = _value(account)
+    if message.type not in WITHOUT_CONTACTS:
+        value["contacts"] = [_contact(customer, faults, username=True, phone=not customer.hidden_number)]
+    value["messages"] = [item]
+    return value
+
+
+def status(
+    account: Account,
+    customer: Customer | None,
+    message: Message,
+    faults: WhatsAppFaults,
+    *,
+    name: str,
+    at: float,
+    pricing: bool,
+) -> dict[str, Any]:
+    """The `value` of a webhook that tells what became of a message of the business."""
+    item: dict[str, Any] = {"id": message.wamid, "status": name, "timestamp": str(int(at))}
+    phone = not message.to_bsuid or (customer is not None and not customer.hidden_number)
+    if phone:
+        item["recipient_id"] = customer.wa_id if customer is not None else "".join(filter(str.isdigit, message.input))
+    if message.to_bsuid:
+        item["recipient_user_id"] = message.input
+    elif name != "failed" and customer is not None:
+        item["recipient_user_id"] = customer.user_id
+    if message.opaque is not None:
+        item["biz_opaque_callback_data"] = message.opaque
+    if faults.on("old_conversation_object") and name != "failed":
+        item["conversation"] = {"id": message.wamid[-32:], "origin": {"type": "service"}}
+    if pricing and message.pricing is not None:
+        item["pricing"] = message.pricing
+    if name == "failed":
+        item["errors"] = [webhook_error(message.error)]
+    value = _value(account)
+    if name != "failed" and customer is not None:
+        value["contacts"] = [_contact(customer, faults, username=name != "sent", phone=phone)]
+    value["statuses"] = [item]
+    return value

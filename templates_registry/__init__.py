@@ -1,0 +1,1 @@
+"""Message templates: what they are and when one may be sent."""

@@ -1,0 +1,1 @@
+"""Everything here goes in through public entry points."""

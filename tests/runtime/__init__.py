@@ -1,0 +1,1 @@
+"""The shell: settings, processes, logs, the command line."""

@@ -1,0 +1,47 @@
+"""What becomes of each item from Meta? One folder a case: `body.json` in, `expected.json` out, no Python needed.
+
+`pytest tests/whatsapp --update-cases` rewrites what is expected.
+"""
+
+import dataclasses
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from bridge.domain.model import InboundMessage
+from bridge.whatsapp.translate import translate_message, translate_status
+
+CASES = Path(__file__).parents[1] / "cases" / "whatsapp" / "inbound"
+FOLDERS = sorted(folder for folder in CASES.iterdir() if folder.is_dir())
+RECEIVED_AT = datetime(2026, 11, 1, 10, 0, 5, tzinfo=UTC)
+
+
+def _told(body: dict[str, object]) -> dict[str, object]:
+    translate = translate_status if "status" in body else translate_message
+    found = translate(body, received_at=RECEIVED_AT)
+    values = {
+        name: value.isoformat() if isinstance(value, datetime) else value
+        for name, value in dataclasses.asdict(found).items()
+    }
+    if isinstance(found, InboundMessage):
+        values["text"] = found.text.split("\n")
+    return {"is": type(found).__name__, **values}
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_item_is_translated_as_its_case_expects(folder: Path, request: pytest.FixtureRequest) -> None:
+    # ASCII escapes keep lone surrogates in the files, which UTF-8 could not hold.
+    told = _told(json.loads((folder / "body.json").read_text("ascii")))
+    expected = folder / "expected.json"
+    if request.config.getoption("--update-cases"):
+        expected.write_text(json.dumps(told, indent=1) + "\n", "ascii")
+    assert told == json.loads(expected.read_text("ascii"))
+
+
+def test_every_case_folder_is_complete_and_named_after_event_and_variant() -> None:
+    assert FOLDERS
+    for folder in FOLDERS:
+        assert "__" in folder.name
+        assert {file.name for file in folder.iterdir()} == {"body.json", "expected.json"}
