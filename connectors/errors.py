@@ -3,6 +3,8 @@
 No class carries customer text, a number, a name or a secret: these end up in logs.
 """
 
+from connectors.interface import Successor
+
 
 class RemoteFailure(Exception):
     """Base of every verdict (or missing verdict) of a far side."""
@@ -56,10 +58,10 @@ class TicketUnwritable(Permanent):
     """The ticket cannot take a comment any more. Nothing was written.
 
     `reason` is `closed` (for good; a follow-up may refer to it), `gone` (deleted or never there) or `merged`
-    (`successor` is the ticket it was merged into, where that could be found; else treat it as closed).
+    (`successor` is the ticket it was merged into and since when, where that could be found; else treat it as closed).
     """
 
-    def __init__(self, reason: str, *, successor: str | None = None) -> None:
+    def __init__(self, reason: str, *, successor: Successor | None = None) -> None:
         super().__init__(reason)
         self.reason = reason
         self.successor = successor

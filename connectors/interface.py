@@ -118,6 +118,16 @@ class Comment:
     text: str = field(repr=False)
     attachment_count: int = 0
     key: EffectKey | None = None
+    is_merge: bool = False
+    """Says that tickets were merged; this ticket may be the one that is closed now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Successor:
+    """The ticket into which another was merged, and since when it speaks for it."""
+
+    ticket_id: TicketId
+    merged_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,6 +235,14 @@ class FeedsChanges(Protocol):
 
     async def changes_since(self, cursor: str | None, *, start: datetime) -> ChangePage:
         """Changes after `cursor` (opaque; None: from `start`). Repeats are allowed, gaps are not."""
+
+
+@runtime_checkable
+class KnowsMerges(Protocol):
+    """Can say where a ticket went that an agent merged into another."""
+
+    async def find_successor(self, ticket_id: TicketId) -> Successor | None:
+        """None when the ticket was not merged, or when it cannot be told into which one."""
 
 
 @runtime_checkable

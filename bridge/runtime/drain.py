@@ -69,6 +69,7 @@ class Drain:
         try:
             while not self._stop.is_set() and loop.time() - started < LONGEST_SECONDS:
                 await bell.keep_listening()
+                await self._services.flush_metrics()
                 self._wake.clear()
                 if await self._pass() or self._tasks:
                     busy = loop.time()

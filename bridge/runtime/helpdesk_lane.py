@@ -13,6 +13,7 @@ from bridge.domain.customer_service_window import WindowState
 from bridge.domain.render import Line, render_messages, render_note
 from bridge.domain.retry import backoff
 from bridge.domain.text import preview
+from bridge.runtime import merges
 from bridge.runtime.apply import MIDDLE, add_note
 from bridge.runtime.services import HELPDESK_SCOPE, Moment, Services
 from bridge.store import channels, contacts, conversations, messages, outbox
@@ -435,22 +436,12 @@ def _move_on(
     assert write.target is not None
     ticket = conversations.find_ticket(connection, channel_id=services.channel.id, remote_id=write.target)
     assert ticket is not None
-    status = TicketStatus.GONE if failure.reason == "gone" else TicketStatus.CLOSED
-    conversations.set_ticket_status(connection, ticket.id, status)
-    if current.ticket_id == ticket.id:
-        current.ticket_id = None
-        if failure.successor is not None:
-            taken = conversations.find_ticket(connection, channel_id=services.channel.id, remote_id=failure.successor)
-            # A ticket of another customer is never ours to write on, whoever merged them.
-            if taken is None or taken.conversation_id == current.id:
-                conversations.add_ticket(
-                    connection,
-                    current,
-                    remote_id=failure.successor,
-                    status=TicketStatus.OPEN,
-                    read_since_at=moment.business,
-                    now=moment.business,
-                )
+    if failure.reason == "gone":
+        conversations.set_ticket_status(connection, ticket.id, TicketStatus.GONE)
+        if current.ticket_id == ticket.id:
+            current.ticket_id = None
+    else:
+        merges.follow(connection, services, current, ticket, failure.successor, moment)
     outbox.thaw(connection, write.ids)
     return True
 

@@ -3,10 +3,9 @@
 from collections.abc import Sequence
 from datetime import timedelta
 
-import orjson
 from sqlalchemy import Connection
 
-from bridge.domain.inbox_item import InboxItem, InboxKind
+from bridge.runtime.merges import ring_item
 from bridge.runtime.services import Services
 from bridge.store import channels, conversations, inbox
 from connectors.interface import Change, FeedsChanges
@@ -62,7 +61,11 @@ async def _read_feed(services: Services, connector: FeedsChanges, cursor: str | 
         page = await connector.changes_since(cursor, start=start)
 
         def unit(connection: Connection, changes: Sequence[Change] = page.changes, cursor: str = page.cursor) -> int:
-            items = [_ring(services, change) for change in changes if _is_news(connection, services, change)]
+            items = [
+                ring_item(services, ticket_id=change.ticket_id, comment_id=change.comment_id)
+                for change in changes
+                if _is_news(connection, services, change)
+            ]
             rows = inbox.rows_of(items, vault=services.vault, received_at=services.clock.business_now())
             channels.save_feed(
                 connection, channel_id=services.channel.id, cursor=cursor, real_now=services.clock.real_now()
@@ -85,17 +88,3 @@ def _is_news(connection: Connection, services: Services, change: Change) -> bool
     ):
         return False
     return conversations.find_ticket(connection, channel_id=services.channel.id, remote_id=change.ticket_id) is not None
-
-
-def _ring(services: Services, change: Change) -> InboxItem:
-    """The row that a webhook would have made, so that the two coalesce."""
-    helpdesk = services.channel.helpdesk
-    return InboxItem(
-        kind=InboxKind.RING,
-        channel=helpdesk,
-        event_key=f"ring:{helpdesk}:{change.ticket_id}:{change.comment_id or ''}",
-        shard_key=f"ticket:{change.ticket_id}",
-        body=orjson.dumps({"ticket_id": change.ticket_id, "comment_id": change.comment_id}),
-        position=0,
-        source=helpdesk,
-    )

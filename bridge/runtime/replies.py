@@ -10,6 +10,7 @@ from bridge.domain import notes
 from bridge.domain.commands import Command, parse_command
 from bridge.domain.decide import AgentCommanded, AgentReplied, Decision, decide
 from bridge.domain.text import html_to_whatsapp
+from bridge.runtime import merges
 from bridge.runtime.apply import Subject, apply
 from bridge.runtime.services import Moment, Services
 from bridge.store import conversations, inbox, outbox
@@ -17,7 +18,7 @@ from bridge.store.conversations import Conversation, Ticket
 from bridge.store.inbox import InboxEntry
 from bridge.store.leases import Lease
 from bridge.store.tables import EffectState
-from connectors.interface import AuthorKind, Comment, TicketId
+from connectors.interface import AuthorKind, Comment, KnowsMerges, TicketId
 
 LAST_DELIVERIES = 5
 WAITING = (EffectState.READY, EffectState.PERFORMING, EffectState.UNKNOWN)
@@ -87,7 +88,11 @@ async def take_rings(services: Services, lease: Lease, rings: Sequence[Ring]) ->
 
 async def answer_ring(services: Services, lease: Lease, ring: Ring, ticket: Ticket) -> None:
     """Read the ticket and let what is new there have its effects. Raises any `RemoteFailure` of the reading."""
-    comments = await services.connector.comments_since(TicketId(ticket.remote_id), ticket.read_since_at)
+    connector = services.connector
+    comments = await connector.comments_since(TicketId(ticket.remote_id), ticket.read_since_at)
+    successor = None
+    if isinstance(connector, KnowsMerges) and any(comment.is_merge for comment in comments):
+        successor = await connector.find_successor(TicketId(ticket.remote_id))
     moment = Moment.take(services.clock)
 
     def unit(connection: Connection) -> None:
@@ -97,6 +102,8 @@ async def answer_ring(services: Services, lease: Lease, ring: Ring, ticket: Tick
         if comments:
             newest = max(comment.created_at for comment in comments)
             conversations.advance_reading(connection, ticket, newest_at=newest)
+        if successor is not None:
+            merges.follow(connection, services, current, ticket, successor, moment)
         conversations.save(connection, current)
         inbox.finish(connection, [entry.id for entry in ring.entries])
 

@@ -1,6 +1,6 @@
 """What the steps of a worker are given: one value, built once per process in `wiring`."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeVar
@@ -43,6 +43,7 @@ class Services:
     dead_letter_after: timedelta
     reconcile_every: timedelta
     metrics: WorkerMetrics
+    flush_metrics: Callable[[], Awaitable[None]]
 
     async def commit(self, lease: Lease, unit: Callable[[Connection], T]) -> T:
         """Run `unit` under the lease's fence. Raises `LeaseLost`, `StoreUnavailable`, and what the unit raises."""

@@ -215,6 +215,7 @@ async def open_workshop(settings: Settings, store: Store) -> AsyncIterator[Works
                     dead_letter_after=timedelta(hours=settings.dead_letter_hours),
                     reconcile_every=timedelta(seconds=settings.reconcile_seconds),
                     metrics=metrics,
+                    flush_metrics=lambda: metrics.flush(redis),
                 ),
                 redis=redis,
                 field_ids=field_ids,

@@ -93,7 +93,7 @@ async def _drain(workshop: Workshop, *, holder: str, stop: threading.Event) -> N
     except StoreUnavailable:
         log.warning("store.unavailable")
         await asyncio.sleep(STORE_PATIENCE_SECONDS)
-    await services.metrics.flush(workshop.redis)
+    await services.flush_metrics()
 
 
 async def _leave(workshop: Workshop, holder: str) -> None:

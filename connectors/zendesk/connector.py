@@ -21,6 +21,7 @@ from connectors.interface import (
     RequesterDraft,
     RequesterId,
     RequesterRef,
+    Successor,
     TicketDraft,
     TicketId,
     TicketStatus,
@@ -76,7 +77,7 @@ async def connect(
 
 
 class Zendesk:
-    """`HelpdeskConnector`, `FeedsChanges` and `Installs` for one account.
+    """`HelpdeskConnector`, `FeedsChanges`, `KnowsMerges` and `Installs` for one account.
 
     `field_ids` (`window`, `undelivered`) come from `fetch_field_ids`; without them the marks are left out. Looked at
     anew for each write, so whoever learns them later may fill them in.
@@ -255,13 +256,21 @@ class Zendesk:
             case TicketStatus.GONE:
                 raise TicketUnwritable("gone")
             case TicketStatus.CLOSED if translate.MERGED_TAG in ticket.tags:
-                raise TicketUnwritable("merged", successor=await self._successor(ticket_id))
+                raise TicketUnwritable("merged", successor=await self._merged_into(ticket_id))
             case TicketStatus.CLOSED:
                 raise TicketUnwritable("closed")
             case _:
                 return
 
-    async def _successor(self, ticket_id: TicketId) -> TicketId | None:
+    async def find_successor(self, ticket_id: TicketId) -> Successor | None:
+        """By the tag that a merge leaves on the closed ticket, and the audit that names the other one."""
+        try:
+            ticket = await self._ticket(ticket_id)
+        except TicketUnwritable:
+            return None
+        return await self._merged_into(ticket_id) if translate.MERGED_TAG in ticket.tags else None
+
+    async def _merged_into(self, ticket_id: TicketId) -> Successor | None:
         try:
             audits = [audit async for audit in self._audits(ticket_id, cause="find_successor")]
         except (Permanent, NeedsOperator):

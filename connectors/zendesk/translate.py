@@ -14,6 +14,7 @@ from connectors.interface import (
     RequesterDraft,
     RequesterId,
     RequesterRef,
+    Successor,
     TicketDraft,
     TicketId,
     TicketStatus,
@@ -214,6 +215,7 @@ def to_comment(comment: wire.Comment, authors: Mapping[int, wire.User]) -> Comme
         text=plain.replace("&nbsp;", " ").replace("\u00a0", " "),
         attachment_count=len(comment.attachments),
         key=marker(comment.metadata),
+        is_merge=comment.via is not None and _is_merge(comment.via),
     )
 
 
@@ -239,10 +241,10 @@ def to_changes(events: Iterable[wire.TicketEvent]) -> list[Change]:
     ]
 
 
-def merge_target(ticket_id: TicketId, audits: Sequence[wire.Audit]) -> TicketId | None:
+def merge_target(ticket_id: TicketId, audits: Sequence[wire.Audit]) -> Successor | None:
     """The ticket that this one was merged into: no field says it, the merge's audit does (fact sheet Zendesk 2.11)."""
     for audit in reversed(audits):
-        if audit.via is None or not _is_merge(audit.via):
+        if audit.via is None or audit.created_at is None or not _is_merge(audit.via):
             continue
         source = audit.via.source
         ends = (source.to, source.origin) if source else ()
@@ -252,7 +254,7 @@ def merge_target(ticket_id: TicketId, audits: Sequence[wire.Audit]) -> TicketId 
                 named += _TICKET_REFERENCE.findall(event.body or "")
         for other in named:
             if other != ticket_id:
-                return TicketId(other)
+                return Successor(TicketId(other), audit.created_at)
     return None
 
 

@@ -108,6 +108,7 @@ class AuditEvent(Wire):
 
 
 class Audit(Wire):
+    created_at: datetime | None = None
     events: tuple[AuditEvent, ...] = ()
     metadata: Metadata | None = None
     via: Via | None = None

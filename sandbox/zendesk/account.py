@@ -15,7 +15,6 @@ from sandbox.zendesk.wire import Record, iso
 WEB_FORM, MAIL, WEB_SERVICE, RULE, MERGE = 0, 4, 5, 8, 19
 """Numeric `via` ids, as triggers know them (fact sheet Zendesk 2.2)."""
 CHANNELS = {WEB_FORM: "web", MAIL: "email", WEB_SERVICE: "api", RULE: "rule", MERGE: "merge"}
-SYSTEM_USER_ID = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +35,7 @@ class Actor:
 class Update:
     """One committed update of a ticket: what triggers and event webhooks look at.
 
-    `changed` maps a field name to (previous, current); `topics` are further event types that it raises.
+    `changed` maps a field name to (previous, current); `events` are (type, body) of further events that it raises.
     """
 
     ticket: Record

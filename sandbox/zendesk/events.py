@@ -5,7 +5,7 @@ from uuid import uuid4
 
 import orjson
 
-from sandbox.zendesk.account import CHANNELS, Account, Update
+from sandbox.zendesk.account import CHANNELS, WEB_SERVICE, Account, Update
 from sandbox.zendesk.store import ACCOUNT_ID
 from sandbox.zendesk.webhooks import EVENT_PREFIX, Sender
 from sandbox.zendesk.wire import Record
@@ -148,4 +148,4 @@ def _string(value: object) -> str | None:
 
 
 def _event_channel(channel: str) -> str:
-    return "web_service" if channel == CHANNELS[5] else channel
+    return "web_service" if channel == CHANNELS[WEB_SERVICE] else channel

@@ -52,6 +52,9 @@ SWITCHES: dict[str, Switch] = {
     "follow_redirects": Switch(False, "Unconfirmed: webhooks follow redirects; off: a redirect is a failure"),
     "index_delay_seconds": Switch(60.0, "Real seconds until a new or changed user is in the search index"),
     "export_delay_seconds": Switch(60.0, "Real seconds until something is in the incremental exports"),
+    "not_found_empty_body": Switch(False, "Seen in recordings: a 404 has no body; off: RecordNotFound"),
+    "custom_status_wins": Switch(False, "Unconfirmed: custom_status_id wins when status disagrees; off: status wins"),
+    "busy_user_deletable": Switch(False, "Unconfirmed: a user with tickets that are not closed can be deleted"),
     "comment_metadata_visible": Switch(
         True, "Unconfirmed: comments carry metadata.custom; off: it is empty, audits have it"
     ),

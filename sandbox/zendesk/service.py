@@ -12,7 +12,7 @@ from starlette.routing import Route
 
 from sandbox.clock import SandboxClock
 from sandbox.journal import Journal
-from sandbox.zendesk import admin, attachments, incremental, oauth, people, tickets, triggers, users
+from sandbox.zendesk import admin, attachments, incremental, oauth, people, ticket_reads, tickets, triggers, users
 from sandbox.zendesk.account import Account
 from sandbox.zendesk.calls import CallLog
 from sandbox.zendesk.control import Control
@@ -79,6 +79,7 @@ class Zendesk:
         EventRunner(self._account, self._sender)
         endpoints = [
             *tickets.ENDPOINTS,
+            *ticket_reads.ENDPOINTS,
             *users.ENDPOINTS,
             *attachments.ENDPOINTS,
             *incremental.ENDPOINTS,

@@ -1,11 +1,12 @@
-"""The tickets part of the API: create, update, read, tags, comments, audits, merge (fact sheet Zendesk 2)."""
+"""The writing half of the tickets API: create, update, tags, merge, delete (fact sheet Zendesk 2)."""
 
 from typing import Any
 
-from sandbox.zendesk import changes, fields, paging, people
+from sandbox.zendesk import changes, fields, people
 from sandbox.zendesk.account import MERGE, Account, Actor
 from sandbox.zendesk.calls import Call, Endpoint
 from sandbox.zendesk.changes import Change, NewComment
+from sandbox.zendesk.ticket_reads import ticket_of
 from sandbox.zendesk.wire import (
     Answer,
     Record,
@@ -13,7 +14,6 @@ from sandbox.zendesk.wire import (
     not_found,
     record_invalid,
     split_tags,
-    too_many_values,
     truth,
     update_conflict,
     whole_number,
@@ -95,7 +95,7 @@ def create(account: Account, call: Call) -> Answer:
 
 def update(account: Account, call: Call) -> Answer:
     """`PUT /tickets/{id}`."""
-    ticket = _ticket(account, call)
+    ticket = ticket_of(account, call)
     account.limits.ticket_update(call.headers, user_id=call.user["id"], ticket_id=ticket["id"])
     more = {"additional_tags", "remove_tags"} if account.faults.is_on("additional_tags_on_put") else set[str]()
     wanted = call.envelope("ticket", UPDATE_KEYS | more)
@@ -116,70 +116,15 @@ def update(account: Account, call: Call) -> Answer:
     return Answer({"ticket": ticket, "audit": audit})
 
 
-def show(account: Account, call: Call) -> Answer:
-    """`GET /tickets/{id}`."""
-    ticket = _ticket(account, call)
-    answer: Record = {"ticket": ticket}
-    includes = _includes(call)
-    if "comment_count" in includes:
-        answer["ticket"] = {**ticket, "comment_count": len(account.store.comments[ticket["id"]])}
-    if "users" in includes:
-        answer["users"] = _people(account, {ticket["requester_id"], ticket["submitter_id"], ticket["assignee_id"]})
-    return Answer(answer)
-
-
-def show_many(account: Account, call: Call) -> Answer:
-    """`GET /tickets/show_many?ids=`, at most 100."""
-    ids = [int(part) for part in call.query.get("ids", "").split(",") if part.strip().isdigit()]
-    if len(ids) > 100:
-        raise too_many_values(100)
-    found = [ticket for ticket_id in ids if (ticket := account.store.ticket(ticket_id)) is not None]
-    return Answer({"tickets": found, "count": len(found), "next_page": None, "previous_page": None})
-
-
-def index(account: Account, call: Call) -> Answer:
-    """`GET /tickets`, all or by `external_id` (which may be several tickets')."""
-    external_id = call.query.get("external_id")
-    found = account.store.tickets_with_external_id(external_id) if external_id else list(account.store.live_tickets())
-    return Answer(paging.page(account, call, found, name="tickets", path="tickets"))
-
-
 def delete(account: Account, call: Call) -> Answer:
     """`DELETE /tickets/{id}`: soft."""
-    changes.delete_ticket(account, _ticket(account, call), call.actor)
+    changes.delete_ticket(account, ticket_of(account, call), call.actor)
     return Answer(status=204)
-
-
-def comments(account: Account, call: Call) -> Answer:
-    """`GET /tickets/{id}/comments`."""
-    ticket = _ticket(account, call)
-    by_cursor = any(key.startswith("page[") for key in call.query)
-    order = call.query.get("sort" if by_cursor or "sort" in call.query else "sort_order", "created_at")
-    if order not in {"created_at", "-created_at", "asc", "desc"}:
-        raise invalid_attribute("sort is not valid")
-    kept = account.store.comments[ticket["id"]]
-    if order in {"-created_at", "desc"}:
-        kept = kept[::-1]
-    path = f"tickets/{ticket['id']}/comments"
-    answer = paging.page(account, call, kept, name="comments", path=path)
-    answer["comments"] = [
-        shown_comment(account, comment, inline=call.flag("include_inline_images")) for comment in answer["comments"]
-    ]
-    if "users" in _includes(call):
-        answer["users"] = _people(account, {comment["author_id"] for comment in answer["comments"]})
-    return Answer(answer)
-
-
-def count_comments(account: Account, call: Call) -> Answer:
-    """`GET /tickets/{id}/comments/count`."""
-    ticket = _ticket(account, call)
-    total = len(account.store.comments[ticket["id"]])
-    return Answer({"count": {"value": total, "refreshed_at": account.now_iso()}})
 
 
 def make_private(account: Account, call: Call) -> Answer:
     """`PUT /tickets/{id}/comments/{id}/make_private`."""
-    ticket = _ticket(account, call)
+    ticket = ticket_of(account, call)
     for comment in account.store.comments[ticket["id"]]:
         if comment["id"] == call.number(1):
             comment["public"] = False
@@ -187,19 +132,6 @@ def make_private(account: Account, call: Call) -> Answer:
             changes.change_ticket(account, ticket, Change(events=(event,)), call.actor)
             return Answer({})
     raise not_found()
-
-
-def audits(account: Account, call: Call) -> Answer:
-    """`GET /tickets/{id}/audits`, 500 a minute."""
-    account.limits.endpoint(call.headers, "zendesk-ratelimit-ticket-audits", limit=500)
-    ticket = _ticket(account, call)
-    path = f"tickets/{ticket['id']}/audits"
-    return Answer(paging.page(account, call, account.store.audits[ticket["id"]], name="audits", path=path))
-
-
-def show_tags(account: Account, call: Call) -> Answer:
-    """`GET /tickets/{id}/tags`."""
-    return Answer({"tags": _ticket(account, call)["tags"]})
 
 
 def set_tags(account: Account, call: Call) -> Answer:
@@ -219,7 +151,7 @@ def remove_tags(account: Account, call: Call) -> Answer:
 
 def merge(account: Account, call: Call) -> Answer:
     """`POST /tickets/{id}/merge`: a job, already done when the answer comes."""
-    target = _ticket(account, call)
+    target = ticket_of(account, call)
     allowed = {"ids", "target_comment", "source_comment", "target_comment_is_public", "source_comment_is_public"}
     call.unpermitted += [key for key in call.body if key not in allowed]
     ids = call.body.get("ids")
@@ -236,14 +168,6 @@ def merge(account: Account, call: Call) -> Answer:
         source_public=truth(call.body.get("source_comment_is_public")),
     )
     return Answer({"job_status": _job(account, results)})
-
-
-def show_job(account: Account, call: Call) -> Answer:
-    """`GET /job_statuses/{id}`."""
-    job = account.store.jobs.get(call.path[0])
-    if job is None:
-        raise not_found()
-    return Answer({"job_status": job})
 
 
 def merge_tickets(
@@ -293,23 +217,6 @@ def merge_tickets(
         )
         results.append({"index": place, "id": source_id, "action": "merge", "success": True, "status": "Merged"})
     return results
-
-
-def shown_comment(account: Account, comment: Record, *, inline: bool) -> Record:
-    """A comment as answers show it: inline images only when asked for, metadata as the switch says."""
-    shown = comment
-    if not inline and any(file["inline"] for file in comment["attachments"]):
-        shown = {**shown, "attachments": [file for file in comment["attachments"] if not file["inline"]]}
-    if comment["metadata"].get("custom") and not account.faults.is_on("comment_metadata_visible"):
-        shown = {**shown, "metadata": {**comment["metadata"], "custom": {}}}
-    return shown
-
-
-def _ticket(account: Account, call: Call) -> Record:
-    ticket = account.store.ticket(call.number())
-    if ticket is None:
-        raise not_found()
-    return ticket
 
 
 def _user(account: Account, user_id: object, name: str) -> Record:
@@ -362,7 +269,8 @@ def _values(account: Account, wanted: Record, call: Call) -> tuple[Record, list[
         _user(account, plain["requester_id"], "requester")
     if plain.get("assignee_id") is not None and _user(account, plain["assignee_id"], "assignee")["role"] == "end-user":
         raise record_invalid("assignee", "Assignee: is invalid", "InvalidValue")
-    if wanted.get("custom_status_id") is not None and "status" not in plain:
+    custom_wins = "status" not in plain or account.faults.is_on("custom_status_wins")
+    if wanted.get("custom_status_id") is not None and custom_wins:
         by_id = {number: status for status, number in changes.CUSTOM_STATUS_IDS.items()}
         status = by_id.get(whole_number(wanted["custom_status_id"], name="custom_status_id"))
         if status is None:
@@ -387,7 +295,7 @@ def _check_stamp(ticket: Record, stamp: object) -> None:
 
 
 def _change_tags(account: Account, call: Call, combine: Any, *, status: int = 200) -> Answer:
-    ticket = _ticket(account, call)
+    ticket = ticket_of(account, call)
     account.limits.ticket_update(call.headers, user_id=call.user["id"], ticket_id=ticket["id"])
     call.unpermitted += [key for key in call.body if key not in {"tags", "safe_update", "updated_stamp"}]
     if "safe_update" in call.body:
@@ -416,29 +324,13 @@ def _job(account: Account, results: list[Record]) -> Record:
     return job
 
 
-def _includes(call: Call) -> set[str]:
-    return {part.strip() for part in call.query.get("include", "").split(",")}
-
-
-def _people(account: Account, ids: set[Any]) -> list[Record]:
-    return [account.store.users[user_id] for user_id in sorted(one for one in ids if one in account.store.users)]
-
-
 ENDPOINTS = [
     Endpoint("PUT", "tickets/{id}", update),
     Endpoint("POST", "tickets", create, idempotent_key=True),
-    Endpoint("GET", "tickets/{id}", show),
-    Endpoint("GET", "tickets/{id}/comments", comments),
-    Endpoint("GET", "tickets", index),
-    Endpoint("GET", "tickets/show_many", show_many),
     Endpoint("DELETE", "tickets/{id}", delete),
-    Endpoint("GET", "tickets/{id}/comments/count", count_comments),
     Endpoint("PUT", "tickets/{id}/comments/{id}/make_private", make_private),
-    Endpoint("GET", "tickets/{id}/audits", audits),
-    Endpoint("GET", "tickets/{id}/tags", show_tags),
     Endpoint("POST", "tickets/{id}/tags", set_tags),
     Endpoint("PUT", "tickets/{id}/tags", add_tags),
     Endpoint("DELETE", "tickets/{id}/tags", remove_tags),
     Endpoint("POST", "tickets/{id}/merge", merge),
-    Endpoint("GET", "job_statuses/{text}", show_job),
 ]

@@ -232,7 +232,8 @@ async def test_merged_ticket_names_its_successor(desk: Desk, has_rel: bool) -> N
     await desk.agent("POST", f"/tickets/{ticket_id}/merge", {"into": int(target_id)})
     with pytest.raises(TicketUnwritable) as merged:
         await desk.add(ticket_id, comment(author=requester), key="k3")
-    assert (merged.value.reason, merged.value.successor) == ("merged", target_id)
+    assert merged.value.successor is not None
+    assert (merged.value.reason, merged.value.successor.ticket_id) == ("merged", target_id)
     read = await desk.connector.comments_since(target_id, desk.long_ago())
     assert {c.author for c in read} == {AuthorKind.CUSTOMER, AuthorKind.SYSTEM}
 

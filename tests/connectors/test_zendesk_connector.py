@@ -654,15 +654,43 @@ async def test_closed_ticket_is_told_by_the_ticket_itself(router: respx.MockRout
             [
                 {"via": {"channel": "api"}, "events": [{"type": "Comment", "body": "see #1"}]},
                 {
+                    "created_at": "2026-11-20T12:00:01Z",
                     "via": {"channel": "web", "source": {"rel": "merge", "from": {}, "to": {}}},
                     "events": [{"type": "Comment", "id": 3, "body": "merged into #4321. About #1"}],
                 },
             ],
             "4321",
         ),
-        ([{"via": {"channel": 19, "source": {"rel": "merge", "to": {"ticket_id": 4321}}}, "events": []}], "4321"),
-        ([{"via": {"channel": "merge", "source": {"rel": None, "to": {"ticket_id": 4321}}}, "events": []}], "4321"),
-        ([{"via": {"channel": "web", "source": {"rel": "merge"}}, "events": []}], None),
+        (
+            [
+                {
+                    "created_at": "2026-11-20T12:00:01Z",
+                    "via": {"channel": 19, "source": {"rel": "merge", "to": {"ticket_id": 4321}}},
+                    "events": [],
+                }
+            ],
+            "4321",
+        ),
+        (
+            [
+                {
+                    "created_at": "2026-11-20T12:00:01Z",
+                    "via": {"channel": "merge", "source": {"rel": None, "to": {"ticket_id": 4321}}},
+                    "events": [],
+                }
+            ],
+            "4321",
+        ),
+        (
+            [
+                {
+                    "created_at": "2026-11-20T12:00:01Z",
+                    "via": {"channel": "web", "source": {"rel": "merge"}},
+                    "events": [],
+                }
+            ],
+            None,
+        ),
         ([], None),
     ],
 )
@@ -674,7 +702,8 @@ async def test_merged_ticket_names_its_successor(
     router.get(f"{API}/tickets/90210/audits").respond(json=page("audits", audits))
     with pytest.raises(TicketUnwritable) as refused:
         await zendesk.add_comment(TICKET, zendesk.prepare_comment(draft(), key=KEY), key=KEY, repeat=False)
-    assert (refused.value.reason, refused.value.successor) == ("merged", successor)
+    found = refused.value.successor
+    assert (refused.value.reason, found and found.ticket_id) == ("merged", successor)
 
 
 async def test_merged_ticket_whose_audits_are_forbidden_has_no_successor(

@@ -15,9 +15,10 @@ async def world() -> AsyncIterator[World]:
         yield made
 
 
-@pytest.mark.parametrize("encoding", ["json", "data"])
-async def test_a_known_client_gets_a_token_for_half_an_hour(world: World, encoding: str) -> None:
-    answer = await world.http.post("/zendesk/oauth/tokens", **{encoding: GRANT})
+@pytest.mark.parametrize("as_form", [False, True])
+async def test_a_known_client_gets_a_token_for_half_an_hour(world: World, as_form: bool) -> None:
+    url = "/zendesk/oauth/tokens"
+    answer = await (world.http.post(url, data=GRANT) if as_form else world.http.post(url, json=GRANT))
     assert answer.status_code == 200
     assert answer.json() | {"access_token": ""} == {
         "access_token": "",
@@ -183,6 +184,21 @@ async def test_a_late_answer_comes_after_the_work_and_a_late_write_before_the_wo
         await world.update(ticket, comment={"body": "late write"})
     assert world.slept == [40.0, 5.0]
     assert [comment["body"] for comment in await world.comments(ticket)] == ["Oi", "late answer", "late write"]
+
+
+async def test_a_scope_that_does_not_cover_a_call_is_403(world: World) -> None:
+    ticket = await world.ticket()
+    await world.sign_in(scope="tickets:read nonsense")
+    assert (await world.api("GET", f"tickets/{ticket['id']}")).status_code == 200
+    assert (await world.api("GET", f"tickets/{ticket['id']}/audits")).status_code == 403
+    assert (await world.api("GET", "triggers")).status_code == 403
+    assert (await world.update(ticket, status="open")).status_code == 403
+
+
+async def test_a_404_can_come_without_a_body(world: World) -> None:
+    world.faults(not_found_empty_body=True)
+    answer = await world.api("GET", "tickets/999")
+    assert (answer.status_code, answer.content) == (404, b"")
 
 
 async def test_counted_faults_hit_only_the_calls_they_are_meant_for(world: World) -> None:
