@@ -20,12 +20,13 @@ from typing import Any, Generic, Self, TypeVar
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
-from sqlalchemy.pool import NullPool
+from sqlalchemy.pool import QueuePool
 
 T = TypeVar("T")
 Unit = Callable[[Connection], T]
 
 MAX_GROUP = 256
+READERS = 4
 BUSY_TIMEOUT_MILLISECONDS = 5_000
 
 
@@ -75,7 +76,13 @@ def lock_path_of(url: str) -> Path:
 def make_engine(url: str, *, writes: bool) -> Engine:
     """An engine with the settings that our promises need: durable commits, and timeouts everywhere."""
     if make_url(url).get_backend_name() == "sqlite":
-        engine = create_engine(url, poolclass=NullPool, connect_args={"timeout": BUSY_TIMEOUT_MILLISECONDS / 1000})
+        engine = create_engine(
+            url,
+            poolclass=QueuePool,
+            pool_size=1 if writes else READERS,
+            max_overflow=0,
+            connect_args={"timeout": BUSY_TIMEOUT_MILLISECONDS / 1000, "check_same_thread": False},
+        )
 
         @event.listens_for(engine, "connect")
         def _configure(connection: Any, _record: object) -> None:
@@ -96,7 +103,7 @@ def make_engine(url: str, *, writes: bool) -> Engine:
         return engine
     return create_engine(
         url,
-        pool_size=1 if writes else 4,
+        pool_size=1 if writes else READERS,
         max_overflow=0,
         pool_pre_ping=not writes,
         connect_args={
@@ -125,7 +132,7 @@ class Database:
         self._closed = False
         self._thread = threading.Thread(target=self._write_loop, name="database-writer", daemon=True)
         self._thread.start()
-        self._readers = ThreadPoolExecutor(max_workers=4, thread_name_prefix="database-reader")
+        self._readers = ThreadPoolExecutor(max_workers=READERS, thread_name_prefix="database-reader")
 
     async def __aenter__(self) -> Self:
         return self

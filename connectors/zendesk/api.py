@@ -24,6 +24,8 @@ from connectors.zendesk.translate import encoded
 ACCOUNT = Draw("account", 200, 60)
 """The smallest plan's; headers tell the real one (fact sheet Zendesk 7.1)."""
 TICKETS_UPDATE = Draw("tickets-update", 100, 60)
+TICKETS_CREATE = Draw("ticket-request-create-by-user-and-ip", 300, 60)
+"""In headers only, not in the reference (fact sheet Zendesk 2.1)."""
 INCREMENTAL = Draw("incremental", 10, 60)
 TICKET_WRITES, TICKET_WRITES_PERIOD_SECONDS = 30, 600
 

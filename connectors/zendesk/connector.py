@@ -32,6 +32,7 @@ from connectors.zendesk.api import (
     INCREMENTAL,
     TICKET_WRITES,
     TICKET_WRITES_PERIOD_SECONDS,
+    TICKETS_CREATE,
     TICKETS_UPDATE,
     TokenCache,
     ZendeskApi,
@@ -175,6 +176,7 @@ class Zendesk:
                 cause="open_ticket",
                 content=prepared,
                 headers={"Idempotency-Key": key},
+                draws=(TICKETS_CREATE,),
             )
         except Refused as refusal:
             if refusal.code == "IdempotentRequestError" and (opened := await self._opened(key)) is not None:

@@ -14,11 +14,19 @@ MANY_WINDOWS = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a plan allows a minute: all calls, updates of tickets, incremental exports."""
+    """What a plan allows a minute: all calls, updates of tickets, incremental exports; one user's updates of one ticket
+    in ten minutes; tickets created; updates of users a second, and of one user a minute."""
 
     account: int
     ticket_updates: int = 100
     incremental: int = 10
+    per_ticket: int = 30
+    ticket_creates: int = 300
+    user_updates: int = 1
+    per_user: int = 5
+
+
+PLENTY = 1_000_000
 
 
 PLANS = {
@@ -29,8 +37,8 @@ PLANS = {
     "enterprise_plus": Plan(2_500),
     "high_volume": Plan(2_500, ticket_updates=300, incremental=30),
     "trial": Plan(200, ticket_updates=20),
+    "unlimited": Plan(*[PLENTY] * 7),
 }
-UNLIMITED = "unlimited"
 
 
 @dataclass(slots=True)
@@ -40,7 +48,7 @@ class _Window:
 
 
 class Limits:
-    """Fixed windows that begin with their first call. With the plan `unlimited` nothing is counted or told."""
+    """Fixed windows that begin with their first call. The plan `unlimited` (load tests) tells limits out of reach."""
 
     def __init__(
         self,
@@ -56,9 +64,9 @@ class Limits:
         self.plan_name = "team"
 
     @property
-    def plan(self) -> Plan | None:
-        """The plan in force; None when there are no limits."""
-        return PLANS.get(self.plan_name)
+    def plan(self) -> Plan:
+        """The plan in force."""
+        return PLANS[self.plan_name]
 
     def forget(self) -> None:
         """Begin every window anew."""
@@ -67,8 +75,6 @@ class Limits:
     def account(self, headers: dict[str, str]) -> None:
         """Count one call against the account. Raises a 429."""
         plan = self.plan
-        if plan is None:
-            return
         window = self._take("account", limit=plan.account, period_seconds=MINUTE)
         left = str(plan.account - window.used)
         headers["X-Rate-Limit"] = headers["ratelimit-limit"] = str(plan.account)
@@ -79,32 +85,27 @@ class Limits:
         """Count one update of a ticket, by the API or by hand: 30 per 10 minutes per user and ticket, and the account's
         own. Raises a 429; a refused call counts against neither."""
         plan = self.plan
-        if plan is None:
-            return
         key = f"ticket:{user_id}:{ticket_id}"
-        self._check(key, limit=30, period_seconds=TEN_MINUTES)
+        self._check(key, limit=plan.per_ticket, period_seconds=TEN_MINUTES)
         self.endpoint(headers, "Zendesk-RateLimit-tickets-update", limit=plan.ticket_updates)
-        self.endpoint(headers, "zendesk-ratelimit-per-ticket-updates", key=key, limit=30, period_seconds=TEN_MINUTES)
+        self.endpoint(
+            headers, "zendesk-ratelimit-per-ticket-updates", key=key, limit=plan.per_ticket, period_seconds=TEN_MINUTES
+        )
 
     def user_write(self, headers: dict[str, str], *, user: str) -> None:
         """Count one update or upsert of a user: one a second per account, five a minute per user. Raises a 429."""
-        if self.plan is None:
-            return
-        self._check(f"user:{user}", limit=5, period_seconds=MINUTE)
-        self.endpoint(headers, "zendesk-ratelimit-users-update", limit=1, period_seconds=1.0)
-        self.endpoint(headers, "zendesk-ratelimit-per-user-updates", key=f"user:{user}", limit=5)
+        self._check(f"user:{user}", limit=self.plan.per_user, period_seconds=MINUTE)
+        self.endpoint(headers, "zendesk-ratelimit-users-update", limit=self.plan.user_updates, period_seconds=1.0)
+        self.endpoint(headers, "zendesk-ratelimit-per-user-updates", key=f"user:{user}", limit=self.plan.per_user)
 
     def incremental(self, headers: dict[str, str]) -> None:
         """Count one incremental export. Raises a 429."""
-        if (plan := self.plan) is not None:
-            self.endpoint(headers, "zendesk-ratelimit-incremental-exports", limit=plan.incremental)
+        self.endpoint(headers, "zendesk-ratelimit-incremental-exports", limit=self.plan.incremental)
 
     def endpoint(
         self, headers: dict[str, str], header: str, *, limit: int, key: str = "", period_seconds: float = MINUTE
     ) -> None:
         """Count one call against an endpoint's own limit and tell it in `header`. Raises a 429."""
-        if self.plan is None:
-            return
         window = self._take(key or header, limit=limit, period_seconds=period_seconds)
         headers[header] = f"total={limit}; remaining={limit - window.used}; resets={self._rest(window)}"
 

@@ -19,7 +19,7 @@ from sandbox.zendesk.control import Control
 from sandbox.zendesk.events import EventRunner
 from sandbox.zendesk.faults import Faults
 from sandbox.zendesk.gate import Gate
-from sandbox.zendesk.limits import PLANS, UNLIMITED, Limits
+from sandbox.zendesk.limits import PLANS, Limits
 from sandbox.zendesk.search import SearchIndex
 from sandbox.zendesk.store import Store
 from sandbox.zendesk.triggers import TriggerRunner
@@ -113,8 +113,8 @@ class Zendesk:
             if value is not None and not isinstance(value, str):
                 raise ValueError(f"zendesk.{name} is a text")
         plan = wish.get("plan")
-        if plan is not None and plan != UNLIMITED and plan not in PLANS:
-            raise ValueError(f"zendesk.plan is one of {', '.join([*PLANS, UNLIMITED])}")
+        if plan is not None and plan not in PLANS:
+            raise ValueError(f"zendesk.plan is one of {', '.join(PLANS)}")
         kept = self._account.store.setup
         kept.update({name: value for name, value in wish.items() if value is not None})
         if plan is not None and plan != self._account.limits.plan_name:

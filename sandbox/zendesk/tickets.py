@@ -65,7 +65,7 @@ def create(account: Account, call: Call) -> Answer:
     account.limits.endpoint(
         call.headers,
         "zendesk-ratelimit-ticket-request-create-by-user-and-ip",
-        limit=300,
+        limit=account.limits.plan.ticket_creates,
         key=f"create:{call.user['id']}",
     )
     wanted = call.envelope("ticket", CREATE_KEYS)

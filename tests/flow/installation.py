@@ -1,0 +1,283 @@
+"""Which processes are under test? The sandbox, the web part, the workers, the scheduler and a Redis, all for real."""
+
+import base64
+import hmac
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from pathlib import Path
+from types import TracebackType
+
+import httpx
+
+from bridge.runtime.embedded_redis import EmbeddedRedis
+from tests.flow.waiting import eventually
+
+DESKBRIDGE = Path(sys.executable).with_name("deskbridge")
+RECONCILE_SECONDS = 10
+EXPORT_DELAY_SECONDS = 2.0
+WORKERS = 2
+END_SECONDS = 12.0
+ACCOUNTS = {
+    "whatsapp": {
+        "app_id": "700000000000001",
+        "app_secret": "b7d1f3a95c2e48608f1a7c3e5d9b2046",
+        "waba_id": "800000000000001",
+        "phone_number_id": "900000000000001",
+        "display_phone_number": "15550001234",
+        "access_token": "EAAflowtoken0123456789abcdefghij",
+    },
+    "zendesk": {
+        "oauth_client_id": "deskbridge",
+        "oauth_client_secret": "5d41402abc4b2a76b9719d911017c5925d41402abc4b2a76b9719d911017c592",
+        "plan": "high_volume",
+    },
+}
+BASELINE = {"zendesk.export_delay_seconds": EXPORT_DELAY_SECONDS}
+"""Switches that are never at their defaults here, so that polling is quick."""
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Process:
+    """One process with a log of its own, which starts over with each start."""
+
+    def __init__(self, name: str, arguments: list[str], *, environ: Mapping[str, str], log: Path) -> None:
+        self.name = name
+        self.log = log
+        self._arguments = arguments
+        self._environ = environ
+        self._popen: subprocess.Popen[bytes] | None = None
+
+    def start(self, *, extra: Mapping[str, str] | None = None) -> None:
+        with self.log.open("ab") as log:
+            self._popen = subprocess.Popen(
+                self._arguments,
+                env={**self._environ, **(extra or {})},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                cwd=self.log.parent,
+            )
+
+    @property
+    def lives(self) -> bool:
+        return self._popen is not None and self._popen.poll() is None
+
+    def stop(self) -> int | None:
+        """End it as an operator would, and wait. Returns its exit code; None when it did not run."""
+        popen, self._popen = self._popen, None
+        if popen is None:
+            return None
+        popen.terminate()
+        try:
+            return popen.wait(END_SECONDS)
+        except subprocess.TimeoutExpired:
+            popen.kill()
+            popen.wait()
+            raise AssertionError(f"{self.name} did not end within {END_SECONDS:.0f} s of SIGTERM") from None
+
+    def kill(self) -> None:
+        """End it at once, whatever it does."""
+        popen, self._popen = self._popen, None
+        if popen is not None:
+            popen.kill()
+            popen.wait()
+
+
+class Installation:
+    """Everything that runs for one database. `with` it; what differs per test goes through the sandbox's control API."""
+
+    def __init__(self, database_url: str | None) -> None:
+        # A short path (sockets), and none that pytest keeps.
+        self.folder = Path(tempfile.mkdtemp(prefix="deskbridge-f-"))
+        self.data_dir = self.folder / "data"
+        self.logs = self.folder / "logs"
+        self.data_dir.mkdir(mode=0o700)
+        self.logs.mkdir()
+        self.redis = EmbeddedRedis(self.data_dir)
+        sandbox_port, port = free_port(), free_port()
+        self.sandbox_url = f"http://127.0.0.1:{sandbox_port}"
+        self.url = f"http://127.0.0.1:{port}"
+        clock_file = self.folder / "clock"
+        plain = {name: value for name, value in os.environ.items() if not name.startswith(OUR_PREFIXES)}
+        self.environ = {
+            **plain,
+            "DESKBRIDGE_DATA_DIR": str(self.data_dir),
+            "DESKBRIDGE_REDIS_URL": self.redis.url,
+            "DESKBRIDGE_PORT": str(port),
+            "DESKBRIDGE_ADMIN_TOKEN": "flow-admin-token-0123456789abcdef",
+            "DESKBRIDGE_ENCRYPTION_KEYS": "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=",
+            "DESKBRIDGE_RECONCILE_SECONDS": str(RECONCILE_SECONDS),
+            "DESKBRIDGE_CLOCK_FILE": str(clock_file),
+            "DESKBRIDGE_LOG_FORMAT": "json",
+            "DESKBRIDGE_SANDBOX": "off",
+            "WHATSAPP_API_URL": f"{self.sandbox_url}/graph",
+            "WHATSAPP_PHONE_NUMBER_ID": ACCOUNTS["whatsapp"]["phone_number_id"],
+            "WHATSAPP_BUSINESS_ACCOUNT_ID": ACCOUNTS["whatsapp"]["waba_id"],
+            "WHATSAPP_ACCESS_TOKEN": ACCOUNTS["whatsapp"]["access_token"],
+            "WHATSAPP_APP_SECRET": ACCOUNTS["whatsapp"]["app_secret"],
+            "WHATSAPP_VERIFY_TOKEN": "flow-verify-token",
+            "ZENDESK_URL": f"{self.sandbox_url}/zendesk",
+            "ZENDESK_OAUTH_CLIENT_ID": ACCOUNTS["zendesk"]["oauth_client_id"],
+            "ZENDESK_OAUTH_CLIENT_SECRET": ACCOUNTS["zendesk"]["oauth_client_secret"],
+        }
+        if database_url is not None:
+            self.environ["DESKBRIDGE_DATABASE_URL"] = database_url
+        self.sandbox = Process(
+            "sandbox",
+            [
+                *(sys.executable, "-m", "sandbox", "--port", str(sandbox_port)),
+                *("--state", str(self.folder / "state.json"), "--clock-file", str(clock_file)),
+            ],
+            environ=plain,
+            log=self.folder / "sandbox.log",
+        )
+        self.web = self._role("serve")
+        self.worker = self._role("worker", "--count", str(WORKERS))
+        self.scheduler = self._role("scheduler")
+
+    def _role(self, *arguments: str) -> Process:
+        log = self.logs / f"{arguments[0]}.log"
+        return Process(arguments[0], [str(DESKBRIDGE), *arguments], environ=self.environ, log=log)
+
+    @property
+    def roles(self) -> tuple[Process, ...]:
+        return self.web, self.worker, self.scheduler
+
+    def start(self) -> None:
+        self.redis.start()
+        self.sandbox.start()
+        self.run("migrate")
+        eventually(lambda: _status(f"{self.sandbox_url}/sandbox/api/state"), 200)
+        for path, body in (("setup", ACCOUNTS), ("faults", BASELINE)):
+            httpx.post(f"{self.sandbox_url}/sandbox/api/{path}", json=body).raise_for_status()
+        for role in self.roles:
+            role.start()
+        eventually(lambda: _status(f"{self.url}/readyz"), 200)
+        self.run("doctor", "--fix")
+        # The web part knows the secret of a webhook that was just made within a second.
+        eventually(lambda: self.ring({"ticket_id": "1"}), 200)
+
+    def ring(self, body: object, *, age_seconds: float = 0.0) -> int:
+        """Call our webhook as Zendesk does, signed with the secret of the webhook that `doctor --fix` made; the status.
+
+        `age_seconds`: how old the signature is.
+        """
+        made = httpx.get(f"{self.sandbox_url}/sandbox/api/zendesk/webhooks").raise_for_status().json()
+        clock = httpx.get(f"{self.sandbox_url}/sandbox/api/clock").raise_for_status().json()
+        stamp = (datetime.fromisoformat(clock["now"]) - timedelta(seconds=age_seconds)).isoformat().encode()
+        raw = json.dumps(body).encode()
+        signature = base64.b64encode(hmac.digest(made[0]["signing_secret"].encode(), stamp + raw, "sha256"))
+        headers = {"X-Zendesk-Webhook-Signature": signature, "X-Zendesk-Webhook-Signature-Timestamp": stamp}
+        return httpx.post(f"{self.url}/webhooks/zendesk", content=raw, headers=headers).status_code
+
+    def stop(self) -> None:
+        try:
+            codes = {role.name: role.stop() for role in self.roles if role.lives}
+            # uvicorn raises its signal again once it has shut down: a clean end that reads as "killed by 15".
+            assert all(code in (0, -signal.SIGTERM) for code in codes.values()), f"exit codes: {codes}"
+        finally:
+            for process in (*self.roles, self.sandbox):
+                process.kill()
+            self.redis.stop()
+
+    def __enter__(self) -> "Installation":
+        try:
+            self.start()
+        except BaseException:
+            for process in (*self.roles, self.sandbox):
+                process.kill()
+            self.redis.stop()
+            raise
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None) -> None:
+        self.stop()
+        if kind is None:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """`deskbridge …` as an operator types it."""
+        return subprocess.run(
+            [str(DESKBRIDGE), *arguments],
+            env=self.environ,
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+
+    def run(self, *arguments: str) -> str:
+        """The same where it must succeed; what it printed."""
+        done = self.command(*arguments)
+        assert done.returncode == 0, f"deskbridge {' '.join(arguments)}: {done.stdout}{done.stderr}"
+        return done.stdout
+
+    def metric(self, name: str, **labels: str) -> float:
+        """A sample of `/metrics`; 0 when there is none."""
+        return self.metrics().get((name, frozenset(labels.items())), 0.0)
+
+    def metrics(self) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
+        from prometheus_client.parser import text_string_to_metric_families
+
+        text = httpx.get(f"{self.url}/metrics", headers=self.admin).raise_for_status().text
+        return {
+            (sample.name, frozenset(sample.labels.items())): sample.value
+            for family in text_string_to_metric_families(text)
+            for sample in family.samples
+        }
+
+    @property
+    def admin(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.environ['DESKBRIDGE_ADMIN_TOKEN']}"}
+
+    def readiness(self) -> tuple[int, str]:
+        answer = httpx.get(f"{self.url}/readyz", timeout=10)
+        return answer.status_code, answer.text
+
+    def log_sizes(self) -> dict[Path, int]:
+        return {role.log: role.log.stat().st_size if role.log.exists() else 0 for role in self.roles}
+
+    def logged_since(self, sizes: Mapping[Path, int]) -> str:
+        """What our processes wrote since `log_sizes`."""
+        return "".join(
+            path.read_bytes()[size:].decode("utf-8", "replace") for path, size in sizes.items() if path.exists()
+        )
+
+
+OUR_PREFIXES = ("DESKBRIDGE_", "WHATSAPP_", "ZENDESK_", "FRESHDESK_", "SENTRY_")
+
+
+def failures_in(log: str) -> list[str]:
+    """Lines that say that something failed which no rule covers."""
+    found = []
+    for line in log.splitlines():
+        try:
+            entry = json.loads(line)
+        except ValueError:
+            if "Traceback" in line:
+                found.append(line)
+            continue
+        if isinstance(entry, dict) and entry.get("level") in {"error", "critical"}:
+            found.append(line)
+    return found
+
+
+def _status(url: str) -> int | None:
+    try:
+        return httpx.get(url, timeout=5).status_code
+    except httpx.HTTPError:
+        return None

@@ -1,0 +1,24 @@
+"""How does a test wait? By looking at the far side until it shows what it should, with a generous deadline."""
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+PATIENCE_SECONDS = 25.0
+LOOK_EVERY_SECONDS = 0.03
+
+
+def eventually(look: Callable[[], T], until: object, *, patience_seconds: float = PATIENCE_SECONDS) -> T:
+    """Look again and again until `until` holds: a predicate of what was seen, or the value itself. Returns what was
+    seen; fails with what was seen last."""
+    deadline = time.monotonic() + patience_seconds
+    while True:
+        seen = look()
+        if until(seen) if callable(until) else seen == until:
+            return seen
+        if time.monotonic() > deadline:
+            wanted = "what it should" if callable(until) else repr(until)
+            raise AssertionError(f"after {patience_seconds:.0f} s still not {wanted}; seen: {seen!r}")
+        time.sleep(LOOK_EVERY_SECONDS)
