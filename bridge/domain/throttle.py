@@ -75,7 +75,7 @@ def coalescing_pause(*, used: int, limit: int, period_seconds: float) -> float:
 
 
 def account_pause(*, used: int, limit: int) -> float:
-    """How long a message waits for company when the account's own budget runs short."""
+    """How long a ticket's next write waits for company when the account's own budget runs short. Seconds."""
     if limit <= 0:
         return 0.0
     share = (used / limit - ACCOUNT_SHORT_FROM) / (1 - ACCOUNT_SHORT_FROM)

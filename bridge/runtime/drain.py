@@ -24,7 +24,7 @@ from bridge.store import inbox, leases, outbox
 from bridge.store.conversations import Ticket
 from bridge.store.database import StoreUnavailable
 from bridge.store.inbox import InboxEntry
-from bridge.store.leases import Lease, LeaseLost
+from bridge.store.leases import Due, Lease, LeaseLost
 from bridge.store.outbox import DueLane
 from bridge.store.tables import Lane
 from connectors.errors import RateLimited, RemoteFailure, RetryLater
@@ -61,7 +61,7 @@ class Drain:
         bell = self._services.bell
         await bell.answer()
         await self._reconcile()
-        if not await self._anything_due():
+        if not await self._find_due():
             return
         loop = asyncio.get_running_loop()
         started = busy = loop.time()
@@ -82,7 +82,7 @@ class Drain:
             await asyncio.gather(*helpers, return_exceptions=True)
             await self._finish()
         await bell.answer()
-        if not self._stop.is_set() and await self._anything_due():
+        if not self._stop.is_set() and await self._find_due():
             await self._ring_again()
 
     async def _sleep(self, seconds: float) -> None:
@@ -105,16 +105,11 @@ class Drain:
         except (RemoteFailure, StoreUnavailable) as exc:
             log.warning("feed.failed", exc_type=type(exc).__name__)
 
-    async def _anything_due(self) -> bool:
+    async def _find_due(self) -> Due:
         moment = Moment.take(self._services.clock)
-        try:
-            return bool(
-                await self._services.database.read(
-                    lambda connection: leases.shards_with_work(connection, now=moment.business, real_now=moment.real)
-                )
-            )
-        except StoreUnavailable:
-            return False
+        return await self._services.database.read(
+            lambda connection: leases.find_due(connection, now=moment.business, real_now=moment.real)
+        )
 
     async def _keep_leases(self) -> None:
         while True:
@@ -133,23 +128,16 @@ class Drain:
     async def _pass(self) -> bool:
         """One look at everything that is due. True when something was done."""
         try:
-            moment = Moment.take(self._services.clock)
-            due = await self._services.database.read(
-                lambda connection: leases.shards_with_work(connection, now=moment.business, real_now=moment.real)
-            )
-            await self._claim([shard for shard in due if shard not in self._held])
-            mine = [shard for shard in due if shard in self._held]
+            due = await self._find_due()
+            await self._claim([shard for shard in due.work | due.chores if shard not in self._held])
+            mine = [shard for shard in due.work if shard in self._held]
+            chores = [self._held[shard] for shard in due.chores if shard in self._held]
+            worked = await housekeeping.run(self._services, chores)
             if not mine:
-                return False
-            entries, lanes = await self._services.database.read(lambda connection: self._load(connection, mine, moment))
+                return worked
+            entries = await self._services.database.read(lambda connection: self._load_events(connection, mine))
             await self._take_in(entries)
-            worked = await housekeeping.run(
-                self._services, [self._held[shard] for shard in mine if shard in self._held]
-            )
-            if entries:
-                lanes = await self._services.database.read(
-                    lambda connection: self._load(connection, mine, Moment.take(self._services.clock))[1]
-                )
+            lanes = await self._services.database.read(lambda connection: self._load_lanes(connection, mine))
             for lane in lanes:
                 self._start_lane(lane)
             return bool(entries) or bool(lanes) or worked
@@ -161,15 +149,21 @@ class Drain:
             await asyncio.sleep(TICK_SECONDS)
             return False
 
-    def _load(
-        self, connection: Connection, shards: Sequence[int], moment: Moment
-    ) -> tuple[list[InboxEntry], list[DueLane]]:
-        services = self._services
-        entries = inbox.load_due(connection, services.vault, shards=shards, now=moment.business, limit=EVENTS_AT_ONCE)
-        lanes = outbox.due_lanes(
+    def _load_events(self, connection: Connection, shards: Sequence[int]) -> list[InboxEntry]:
+        entries = inbox.load_due(
+            connection,
+            self._services.vault,
+            shards=shards,
+            now=self._services.clock.business_now(),
+            limit=EVENTS_AT_ONCE,
+        )
+        return [entry for entry in entries if entry.id not in self._rings]
+
+    def _load_lanes(self, connection: Connection, shards: Sequence[int]) -> list[DueLane]:
+        moment = Moment.take(self._services.clock)
+        return outbox.due_lanes(
             connection, shards=shards, now=moment.business, real_now=moment.real, limit=4 * LANES_AT_ONCE
         )
-        return [entry for entry in entries if entry.id not in self._rings], lanes
 
     async def _claim(self, wanted: Sequence[int]) -> None:
         if not wanted:

@@ -90,11 +90,8 @@ Step = NeedRequester | Write | Again | None
 
 async def run_step(services: Services, lease: Lease, conversation_id: str) -> bool:
     """Do what stands first in the lane. False when nothing (more) can be done now."""
-    wait = await _wait_for_company(services, conversation_id)
     moment = Moment.take(services.clock)
-    step = await services.commit(
-        lease, lambda connection: _begin(connection, services, conversation_id, moment, wait_seconds=wait)
-    )
+    step = await services.commit(lease, lambda connection: _begin(connection, services, conversation_id, moment))
     match step:
         case None:
             return False
@@ -106,24 +103,7 @@ async def run_step(services: Services, lease: Lease, conversation_id: str) -> bo
             return await _write(services, lease, conversation_id, step)
 
 
-async def _wait_for_company(services: Services, conversation_id: str) -> float:
-    """Seconds that fresh messages should wait, so that a short budget is spent on more of them at once."""
-    waiting = await services.database.read(lambda connection: outbox.load_waiting_since(connection, conversation_id))
-    if waiting is None:
-        return 0.0
-    limits = services.connector.limits
-    return await services.budget.coalescing_wait(
-        f"ticket:{waiting.remote_ticket_id}",
-        limit=limits.ticket_writes,
-        period_seconds=limits.ticket_writes_period_seconds,
-        account_bucket="account",
-        waited_seconds=max(0.0, (services.clock.business_now() - waiting.since).total_seconds()),
-    )
-
-
-def _begin(
-    connection: Connection, services: Services, conversation_id: str, moment: Moment, *, wait_seconds: float
-) -> Step:
+def _begin(connection: Connection, services: Services, conversation_id: str, moment: Moment) -> Step:
     head = outbox.load_head(connection, services.vault, conversation_id=conversation_id, lane=Lane.HELPDESK)
     if head is None or head.state not in (EffectState.READY, EffectState.UNKNOWN):
         return None
@@ -147,16 +127,7 @@ def _begin(
     if head.batch_id is not None:
         return _resume(connection, services, head, moment)
     if head.kind is EffectKind.POST_MESSAGE:
-        if wait_seconds > 0:
-            outbox.retry(
-                connection,
-                [head.id],
-                state=EffectState.READY,
-                not_before_at=moment.real + timedelta(seconds=wait_seconds),
-                code="waits for company",
-            )
-            return None
-        return _begin_messages(connection, services, current, moment)
+        return _begin_messages(connection, services, current, head, moment)
     return _begin_note(connection, services, current, head, moment)
 
 
@@ -199,7 +170,19 @@ def _key(effect: EffectRecord) -> EffectKey:
     return EffectKey(f"{effect.id}-{effect.attempts}")
 
 
-def _begin_messages(connection: Connection, services: Services, current: Conversation, moment: Moment) -> Step:
+def _begin_messages(
+    connection: Connection, services: Services, current: Conversation, head: EffectRecord, moment: Moment
+) -> Step:
+    ticket = conversations.load_ticket(connection, current.ticket_id) if current.ticket_id else None
+    if ticket is not None and ticket.next_post_at > moment.real:
+        outbox.retry(
+            connection,
+            [head.id],
+            state=EffectState.READY,
+            not_before_at=ticket.next_post_at,
+            code="waits for company",
+        )
+        return None
     address = contacts.load_address(connection, services.vault, current.contact_id)
     if current.requester_id is None:
         return NeedRequester(address)
@@ -213,7 +196,6 @@ def _begin_messages(connection: Connection, services: Services, current: Convers
         lines = lines[: len(lines) // 2]
         html, text = render_messages(lines, now=moment.business, posted_until_at=current.posted_until_at)
     effects = waiting[: len(lines)]
-    ticket = conversations.load_ticket(connection, current.ticket_id) if current.ticket_id else None
     comment = CommentDraft(
         html=html,
         text=text,
@@ -262,7 +244,7 @@ def _begin_note(
     if ticket.status in (TicketStatus.CLOSED, TicketStatus.GONE):
         if current.ticket_id is None or current.ticket_id == ticket_id:
             if outbox.load_waiting_posts(connection, services.vault, current.id, limit=1):
-                return _begin_messages(connection, services, current, moment)  # they open the ticket for the note
+                return _begin_messages(connection, services, current, head, moment)  # they open the note's ticket
             return _bury(connection, services, head, code="no open ticket", moment=moment)
         ticket = conversations.load_ticket(connection, current.ticket_id)
     key = _key(head)
@@ -340,6 +322,7 @@ async def _write(services: Services, lease: Lease, conversation_id: str, write: 
             )
     except RemoteFailure as failure:
         outcome = failure
+    pause = await _pause_after(services, write) if not isinstance(outcome, RemoteFailure) else 0.0
     moment = Moment.take(services.clock)
 
     def unit(connection: Connection) -> bool:
@@ -348,6 +331,9 @@ async def _write(services: Services, lease: Lease, conversation_id: str, write: 
             again = _record_write_failure(connection, services, current, write, outcome, moment)
         else:
             again = _record_written(connection, services, current, write, outcome, moment)
+            if pause > 0 and current.ticket_id is not None:
+                next_post_at = moment.real + timedelta(seconds=pause)
+                conversations.set_next_post(connection, current.ticket_id, next_post_at=next_post_at)
         conversations.save(connection, current)
         return again
 
@@ -355,6 +341,19 @@ async def _write(services: Services, lease: Lease, conversation_id: str, write: 
     label = "done" if not isinstance(outcome, RemoteFailure) else type(outcome).__name__
     services.metrics.count("deskbridge_effects_total", f"{write.effects[0].kind.value}:{label}", len(write.effects))
     return again
+
+
+async def _pause_after(services: Services, write: Write) -> float:
+    """Seconds that fresh messages of this ticket wait for company, so that a short budget is spent on more at once."""
+    if write.target is None:
+        return 0.0
+    limits = services.connector.limits
+    return await services.budget.coalescing_pause(
+        f"ticket:{write.target}",
+        limit=limits.ticket_writes,
+        period_seconds=limits.ticket_writes_period_seconds,
+        account_bucket="account",
+    )
 
 
 def _record_written(

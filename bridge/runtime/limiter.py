@@ -79,18 +79,15 @@ class Buckets:
         )
         await self._redis.expire(state, 3600)
 
-    async def usage(self, name: str, *, period_seconds: float) -> tuple[int, float | None, int | None]:
-        """(draws in the last period, seconds since the newest, the limit that was learnt)."""
+    async def usage(self, name: str, *, period_seconds: float) -> tuple[int, int | None]:
+        """(draws in the last period, the limit that was learnt)."""
         window, state = self._keys(name)
         seconds_now, microseconds = await self._redis.time()
-        now = seconds_now + microseconds / 1e6
         async with self._redis.pipeline(transaction=False) as pipeline:
-            pipeline.zcount(window, now - period_seconds, "+inf")
-            pipeline.zrange(window, -1, -1, withscores=True)
+            pipeline.zcount(window, seconds_now + microseconds / 1e6 - period_seconds, "+inf")
             pipeline.hget(state, "limit")
-            used, newest, limit = await pipeline.execute()
-        age = now - newest[0][1] if newest else None
-        return int(used), age, None if limit is None else int(limit)
+            used, limit = await pipeline.execute()
+        return int(used), None if limit is None else int(limit)
 
 
 class SendLimits:
@@ -163,16 +160,16 @@ class HelpdeskBudget:
         except (RedisError, OSError):
             self._own[bucket] = throttle.RollingWindow(0, seconds)
 
-    async def coalescing_wait(
-        self, ticket_bucket: str, *, limit: int, period_seconds: float, account_bucket: str, waited_seconds: float
+    async def coalescing_pause(
+        self, ticket_bucket: str, *, limit: int, period_seconds: float, account_bucket: str
     ) -> float:
-        """How long what waits for a ticket should wait on, so that more goes along when the budget runs short."""
+        """How long a ticket's next write should wait, so that more goes along when the budget runs short. Seconds."""
         try:
-            used, age, learnt = await self._buckets.usage(ticket_bucket, period_seconds=period_seconds)
-            account_used, _, account_limit = await self._buckets.usage(account_bucket, period_seconds=60)
+            used, learnt = await self._buckets.usage(ticket_bucket, period_seconds=period_seconds)
+            account_used, account_limit = await self._buckets.usage(account_bucket, period_seconds=60)
         except (RedisError, OSError):
             return 0.0
-        pause = throttle.coalescing_pause(used=used, limit=learnt or limit, period_seconds=period_seconds)
-        ticket_wait = 0.0 if age is None else pause - age
-        account_wait = throttle.account_pause(used=account_used, limit=account_limit or 0) - waited_seconds
-        return max(0.0, ticket_wait, account_wait)
+        return max(
+            throttle.coalescing_pause(used=used, limit=learnt or limit, period_seconds=period_seconds),
+            throttle.account_pause(used=account_used, limit=account_limit or 0),
+        )

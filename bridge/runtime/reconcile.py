@@ -10,6 +10,9 @@ from bridge.runtime.services import Services
 from bridge.store import channels, conversations, inbox
 from connectors.interface import Change, FeedsChanges
 
+KEPT_FOR = timedelta(days=14)
+"""How long a finished event is remembered, twice as long as Meta may repeat it (fact sheet WhatsApp 1.3)."""
+PRUNE_AT_ONCE = 5_000
 START_MARGIN = timedelta(minutes=2)
 """An export may refuse to start in its own last minute (fact sheet Zendesk 6)."""
 
@@ -35,7 +38,12 @@ async def run_if_due(services: Services) -> int:
             connection, channel_id=services.channel.id, every=services.reconcile_every, real_now=real_now
         )
     )
-    return await _read_feed(services, connector, cursor) if claimed else 0
+    if not claimed:
+        return 0
+    await services.database.write(
+        lambda connection: inbox.prune(connection, before=services.clock.business_now() - KEPT_FOR, limit=PRUNE_AT_ONCE)
+    )
+    return await _read_feed(services, connector, cursor)
 
 
 async def run_now(services: Services) -> int:

@@ -12,12 +12,12 @@ from bridge.domain.decide import AgentCommanded, AgentReplied, Decision, decide
 from bridge.domain.text import html_to_whatsapp
 from bridge.runtime import merges
 from bridge.runtime.apply import Subject, apply
-from bridge.runtime.services import Moment, Services
-from bridge.store import conversations, inbox, outbox
+from bridge.runtime.services import WHATSAPP_SCOPE, Moment, Services
+from bridge.store import channels, conversations, inbox, outbox
 from bridge.store.conversations import Conversation, Ticket
 from bridge.store.inbox import InboxEntry
 from bridge.store.leases import Lease
-from bridge.store.tables import EffectState
+from bridge.store.tables import EffectState, Lane
 from connectors.interface import AuthorKind, Comment, KnowsMerges, TicketId
 
 LAST_DELIVERIES = 5
@@ -156,6 +156,18 @@ def _take_comment(
     apply(connection, services, current, decision, subject=Subject(ticket_id=ticket.id), moment=moment)
 
 
+def _limits(connection: Connection, services: Services, current: Conversation, moment: Moment) -> tuple[str, ...]:
+    """What stands in the way of the next reply, for `/wa status`."""
+    gate = channels.load_gate(connection, channel_id=services.channel.id, scope=WHATSAPP_SCOPE)
+    if gate is not None:
+        return (f"Stopped: WhatsApp does not accept messages from us (code {gate.code}). {gate.action}",)
+    head = outbox.load_head(connection, services.vault, conversation_id=current.id, lane=Lane.WHATSAPP)
+    if head is not None and head.state is EffectState.READY and head.not_before_at > moment.real:
+        seconds = int((head.not_before_at - moment.real).total_seconds()) + 1
+        return (f"Limits: the next reply waits {seconds} s ({head.code})",)
+    return ("Limits: nothing in the way",)
+
+
 def _commanded(
     connection: Connection,
     services: Services,
@@ -172,7 +184,7 @@ def _commanded(
         deliveries=outbox.load_last_sends(connection, services.vault, current.id, limit=LAST_DELIVERIES),
         held_count=held,
         waiting=sum(counts.get(state, 0) for state in WAITING),
-        limits=(),
+        limits=_limits(connection, services, current, moment),
     )
     resendable = outbox.load_resendable(connection, services.vault, conversation_id=current.id, ticket_id=ticket.id)
     return AgentCommanded(command, held, len(resendable), report)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
@@ -9,7 +10,7 @@ from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from bridge.domain.customer_service_window import CustomerServiceWindow
 from bridge.store.ids import new_id
-from bridge.store.tables import comment, conversation, ticket
+from bridge.store.tables import EPOCH, comment, conversation, ticket
 from connectors.interface import TicketStatus
 
 READ_OVERLAP = timedelta(minutes=2)
@@ -48,6 +49,7 @@ class Ticket:
     conversation_id: str
     status: str
     read_since_at: datetime
+    next_post_at: datetime
 
 
 def load(connection: Connection, conversation_id: str) -> Conversation:
@@ -120,12 +122,16 @@ def find_ticket(connection: Connection, *, channel_id: str, remote_id: str) -> T
     row = connection.execute(
         select(ticket).where(ticket.c.channel_id == channel_id, ticket.c.remote_id == remote_id)
     ).one_or_none()
-    return None if row is None else Ticket(row.id, row.remote_id, row.conversation_id, row.status, row.read_since_at)
+    return None if row is None else _ticket(row)
 
 
 def load_ticket(connection: Connection, ticket_id: str) -> Ticket:
     row = connection.execute(select(ticket).where(ticket.c.id == ticket_id)).one()
-    return Ticket(row.id, row.remote_id, row.conversation_id, row.status, row.read_since_at)
+    return _ticket(row)
+
+
+def _ticket(row: Any) -> Ticket:
+    return Ticket(row.id, row.remote_id, row.conversation_id, row.status, row.read_since_at, row.next_post_at)
 
 
 def add_ticket(
@@ -149,6 +155,7 @@ def add_ticket(
                 remote_id=remote_id,
                 status=status,
                 read_since_at=read_since_at,
+                next_post_at=EPOCH,
                 created_at=now,
             )
         )
@@ -178,6 +185,10 @@ def _last_ticket_if(connection: Connection, conversation_id: str, status: Ticket
 
 def set_ticket_status(connection: Connection, ticket_id: str, status: str) -> None:
     connection.execute(update(ticket).where(ticket.c.id == ticket_id).values(status=status))
+
+
+def set_next_post(connection: Connection, ticket_id: str, *, next_post_at: datetime) -> None:
+    connection.execute(update(ticket).where(ticket.c.id == ticket_id).values(next_post_at=next_post_at))
 
 
 def advance_reading(connection: Connection, known: Ticket, *, newest_at: datetime) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, select, text, update
+from sqlalchemy import Connection, bindparam, delete, select, text, update
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from bridge.domain.inbox_item import InboxItem, InboxKind
@@ -198,6 +198,12 @@ def postpone(connection: Connection, entry_ids: Sequence[str], *, due_at: dateti
         .where(inbox.c.id.in_(entry_ids), inbox.c.attempts >= MAX_ATTEMPTS, inbox.c.kind != InboxKind.RING.value)
         .values(state=InboxState.DEAD.value)
     )
+
+
+def prune(connection: Connection, *, before: datetime, limit: int) -> int:
+    """Forget finished events of old. Meta redelivers for seven days; dead letters stay until a person decides."""
+    old = select(inbox.c.id).where(inbox.c.state == InboxState.DONE.value, inbox.c.received_at < before).limit(limit)
+    return connection.execute(delete(inbox).where(inbox.c.id.in_(old))).rowcount
 
 
 def bury(connection: Connection, entry_ids: Sequence[str], *, reason: str) -> None:

@@ -92,29 +92,36 @@ def leave(connection: Connection, *, holder: str) -> None:
     connection.execute(delete(worker).where(worker.c.id == holder))
 
 
-def shards_with_work(connection: Connection, *, now: datetime, real_now: datetime) -> list[int]:
-    """Shards on which something is due."""
-    due_inbox = select(inbox.c.shard).where(inbox.c.state == "new", inbox.c.due_at <= now).distinct()
-    due_effects = (
-        select(effect.c.shard)
-        .where(effect.c.state.in_(("ready", "unknown")), effect.c.due_at <= now, effect.c.not_before_at <= real_now)
-        .distinct()
+@dataclass(frozen=True, slots=True)
+class Due:
+    """Shards on which events or effects wait, and those on which something fell due by itself."""
+
+    work: frozenset[int]
+    chores: frozenset[int]
+
+    def __bool__(self) -> bool:
+        return bool(self.work or self.chores)
+
+
+def find_due(connection: Connection, *, now: datetime, real_now: datetime) -> Due:
+    """Where is something to do? `now` is business time."""
+    is_free = or_(shard.c.holder.is_(None), shard.c.expires_at <= real_now)
+    work = (
+        select(inbox.c.shard).where(inbox.c.state == "new", inbox.c.due_at <= now),
+        select(effect.c.shard).where(
+            effect.c.state.in_(("ready", "unknown")), effect.c.due_at <= now, effect.c.not_before_at <= real_now
+        ),
+        select(effect.c.shard).join(shard, shard.c.id == effect.c.shard).where(effect.c.state == "performing", is_free),
     )
-    left_behind = (
-        select(effect.c.shard)
-        .join(shard, shard.c.id == effect.c.shard)
-        .where(effect.c.state == "performing", or_(shard.c.holder.is_(None), shard.c.expires_at <= real_now))
-        .distinct()
-    )
-    expired = select(effect.c.shard).where(effect.c.state == "held", effect.c.expires_at <= now).distinct()
-    undelivered = (
+    chores = (
+        select(effect.c.shard).where(effect.c.state == "held", effect.c.expires_at <= now),
         select(conversation.c.shard)
         .join(message, message.c.conversation_id == conversation.c.id)
-        .where(message.c.deadline_at <= now)
-        .distinct()
+        .where(message.c.deadline_at <= now),
+        select(inbox.c.shard).where(inbox.c.state == "parked", inbox.c.due_at <= now),
     )
-    parked = select(inbox.c.shard).where(inbox.c.state == "parked", inbox.c.due_at <= now).distinct()
-    found: set[int] = set()
-    for query in (due_inbox, due_effects, left_behind, expired, undelivered, parked):
-        found.update(connection.execute(query).scalars())
-    return sorted(found)
+    found = [
+        frozenset(number for query in queries for number in connection.execute(query.distinct()).scalars())
+        for queries in (work, chores)
+    ]
+    return Due(*found)

@@ -18,10 +18,8 @@ from bridge.store.tables import (
     EffectKind,
     EffectState,
     Lane,
-    conversation,
     effect,
     message,
-    ticket,
 )
 
 PAYLOAD = "effect.payload"
@@ -261,21 +259,6 @@ def release_held(connection: Connection, conversation_id: str) -> int:
     ).rowcount
 
 
-def hold_lane(connection: Connection, conversation_id: str, *, until: datetime) -> list[str]:
-    """Everything that waits to be sent waits for the window instead. Returns the ids."""
-    waiting = and_(
-        effect.c.conversation_id == conversation_id,
-        effect.c.lane == Lane.WHATSAPP.value,
-        effect.c.state == EffectState.READY.value,
-    )
-    ids = list(connection.execute(select(effect.c.id).where(waiting).order_by(effect.c.seq)).scalars())
-    if ids:
-        connection.execute(
-            update(effect).where(effect.c.id.in_(ids)).values(state=EffectState.HELD.value, expires_at=until)
-        )
-    return ids
-
-
 def hold(connection: Connection, effect_id: str, *, until: datetime) -> None:
     connection.execute(
         update(effect).where(effect.c.id == effect_id).values(state=EffectState.HELD.value, expires_at=until)
@@ -388,33 +371,6 @@ def adopt_left_behind(connection: Connection, *, shard: int, helpdesk_timeout: t
             )
         )
     return len(rows)
-
-
-@dataclass(frozen=True, slots=True)
-class WaitingMessages:
-    """Customer messages that wait for a ticket that is there; `since`: how long the first of them does."""
-
-    remote_ticket_id: str
-    since: datetime
-
-
-def load_waiting_since(connection: Connection, conversation_id: str) -> WaitingMessages | None:
-    """None unless fresh messages stand first in the helpdesk lane, and there is a ticket for them."""
-    row = connection.execute(
-        select(effect.c.kind, effect.c.batch_id, effect.c.created_at, ticket.c.remote_id)
-        .join(conversation, conversation.c.id == effect.c.conversation_id)
-        .join(ticket, ticket.c.id == conversation.c.ticket_id)
-        .where(
-            effect.c.conversation_id == conversation_id,
-            effect.c.lane == Lane.HELPDESK.value,
-            effect.c.state.in_(OPEN),
-        )
-        .order_by(effect.c.seq)
-        .limit(1)
-    ).one_or_none()
-    if row is None or row.kind != EffectKind.POST_MESSAGE.value or row.batch_id is not None:
-        return None
-    return WaitingMessages(row.remote_id, row.created_at)
 
 
 def count_attempt(connection: Connection, effect_id: str) -> None:

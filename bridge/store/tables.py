@@ -207,6 +207,8 @@ class TicketRow(SQLModel, table=True):
     remote_id: str
     status: str
     read_since_at: datetime = _time()
+    next_post_at: datetime = _time()
+    """Real time: customer messages wait for company until then, when the helpdesk's budget is short."""
     created_at: datetime = _time()
 
 

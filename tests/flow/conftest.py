@@ -42,4 +42,5 @@ def world(installation: Installation) -> Iterator[World]:
         world.check()
     finally:
         world.mend()
+        print(world.history())
         world.close()

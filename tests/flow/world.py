@@ -130,6 +130,13 @@ class World:
     def close(self) -> None:
         self.http.close()
 
+    def history(self) -> str:
+        """What a person wants to see of a test that failed."""
+        calls = "\n".join(self.calls_since(self._calls))
+        refused = self.refusals()[self._refused :]
+        log = self.installation.logged_since(self._logs)
+        return f"calls to the helpdesk:\n{calls}\nrefused: {refused}\nlogs:\n{log}"
+
     def check(self) -> None:
         """What holds after every story."""
         log = self.installation.logged_since(self._logs)

@@ -231,6 +231,7 @@ def upgrade() -> None:
         sa.Column("remote_id", sa.String(), nullable=False),
         sa.Column("status", sa.String(), nullable=False),
         sa.Column("read_since_at", sa.BigInteger(), nullable=False),
+        sa.Column("next_post_at", sa.BigInteger(), nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.ForeignKeyConstraint(["channel_id"], ["channel.id"], name=op.f("fk_ticket_channel_id_channel")),
         sa.ForeignKeyConstraint(
