@@ -69,7 +69,8 @@ class RequesterRef:
 class CommentDraft:
     """One comment. `author` None means ourselves. `html` is escaped, simple markup; `text` says the same plainly.
 
-    `reopen`: the ticket must be open afterwards (unless it is still new). `window` and `undelivered` ride along
+    `reopen`: the ticket must be open afterwards, unless it is still new (which `was_new` says it was when last seen, so
+    that the write itself leaves its status alone). `window` and `undelivered` ride along
     where the helpdesk has a place for them.
     """
 
@@ -78,6 +79,7 @@ class CommentDraft:
     public: bool
     author: RequesterId | None
     reopen: bool = False
+    was_new: bool = False
     window: WindowMark | None = None
     undelivered: bool | None = None
 

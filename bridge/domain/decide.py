@@ -11,7 +11,7 @@ from bridge.domain.customer_service_window import CustomerServiceWindow
 from bridge.domain.model import DeliveryFailure
 from bridge.domain.text import split_message
 
-SEND_ATTEMPTS_AFTER_REFUSAL = 3
+RESENDS_AFTER_REFUSAL = 2
 
 
 class ClosedWindowPolicy(StrEnum):
@@ -134,11 +134,11 @@ class AgentCommanded:
 
 @dataclass(frozen=True, slots=True)
 class DeliveryRefused:
-    """Meta said `failed` of something that we sent at `sent_at`, for the `attempts`th time."""
+    """Meta said `failed` of something that we sent at `sent_at`; `refusals` earlier attempts ended so as well."""
 
     text: str = field(repr=False)
     sent_at: datetime
-    attempts: int
+    refusals: int
     meaning: FailureMeaning
     failure: DeliveryFailure
 
@@ -180,7 +180,7 @@ def _agent_replied(
         return (*(SendText(part, held=False) for part in parts), *files)
     if rules.closed_window is ClosedWindowPolicy.REJECT:
         return (AddNote(notes.rejected(event.text, window=window, now=now)), *files)
-    told = AddNote(notes.held(event.text, window=window, now=now, hold_for=rules.hold_for))
+    told = AddNote(notes.held([event.text], window=window, now=now, hold_for=rules.hold_for))
     return (*(SendText(part, held=True) for part in parts), told, *files)
 
 
@@ -215,7 +215,7 @@ def _delivery_refused(
                 event.text, window=window, sent_at=event.sent_at, policy_holds=holds, hold_for=rules.hold_for
             )
             return Decision(refused, (HoldAgain() if holds else GiveUp(), AddNote(told)))
-        case FailureMeaning.TRY_AGAIN if event.attempts < SEND_ATTEMPTS_AFTER_REFUSAL:
+        case FailureMeaning.TRY_AGAIN if event.refusals < RESENDS_AFTER_REFUSAL:
             return Decision(window, (TryAgain(),))
         case FailureMeaning.NEEDS_OPERATOR:
             return Decision(window, (WaitForOperator(),))

@@ -42,13 +42,19 @@ def _why_closed(window: CustomerServiceWindow, now: datetime) -> str:
             )
 
 
-def held(reply: str, *, window: CustomerServiceWindow, now: datetime, hold_for: timedelta) -> str:
+def held(replies: Sequence[str], *, window: CustomerServiceWindow, now: datetime, hold_for: timedelta) -> str:
+    hours = int(hold_for.total_seconds() // 3600)
+    if len(replies) == 1:
+        return (
+            f"WhatsApp reply held, not sent: {quote(replies[0])}\n{_why_closed(window, now)}\n"
+            f"It goes out by itself as soon as the customer writes, before newer replies. After {hours} hours it is "
+            "dropped and you are told. To drop it now, write a private note: /wa hold cancel"
+        )
     return (
-        f"WhatsApp reply held, not sent: {quote(reply)}\n"
+        f"{len(replies)} WhatsApp replies held, not sent: {', '.join(quote(reply) for reply in replies)}\n"
         f"{_why_closed(window, now)}\n"
-        f"It goes out by itself as soon as the customer writes, before newer replies. After "
-        f"{int(hold_for.total_seconds() // 3600)} hours it is dropped and you are told. "
-        "To drop it now, write a private note: /wa hold cancel"
+        f"They go out by themselves, in order, as soon as the customer writes, before newer replies. After {hours} "
+        "hours they are dropped and you are told. To drop them now, write a private note: /wa hold cancel"
     )
 
 
@@ -111,6 +117,13 @@ def not_confirmed(reply: str) -> str:
         "The connection broke while it was being sent, and WhatsApp has not said whether it took it. The customer may "
         "or may not have it; it is not sent again by itself. If it turns out to be delivered, you are told here. "
         "To send it again, write a private note: /wa resend"
+    )
+
+
+def not_shown(code: str) -> str:
+    return (
+        f"A WhatsApp message of the customer could not be put on this ticket: the helpdesk refused it (code {code}).\n"
+        "It is kept. An administrator finds it with: deskbridge events list"
     )
 
 

@@ -5,6 +5,7 @@ from typing import assert_never
 
 from sqlalchemy import Connection
 
+from bridge.domain import notes
 from bridge.domain.decide import (
     AddNote,
     Decision,
@@ -89,7 +90,7 @@ def apply(
             case AddNote(text=text):
                 add_note(connection, services, current, text, ticket_id=subject.ticket_id, moment=moment)
             case ReleaseHeld():
-                outbox.release_held(connection, current.id)
+                outbox.release_held(connection, current.id, now=moment.business)
             case DropHeld():
                 outbox.drop_held(connection, current.id)
             case Resend(held=held):
@@ -109,14 +110,16 @@ def apply(
                 assert subject.send is not None
                 renew(connection, services, current, subject.send, moment=moment)
                 outbox.hold(connection, subject.send.id, until=held_until)
+                hold_what_waits(connection, services, current, moment=moment)
             case TryAgain() | WaitForOperator():
                 assert subject.send is not None
                 renew(connection, services, current, subject.send, moment=moment)
+                outbox.count_refusal(connection, subject.send.id)
                 outbox.retry(
                     connection,
                     [subject.send.id],
                     state=EffectState.READY,
-                    due_at=moment.business + backoff(subject.send.attempts, jitter=MIDDLE),
+                    due_at=moment.business + backoff(subject.send.refusals + 1, jitter=MIDDLE),
                     code=subject.send.code or "refused",
                 )
             case GiveUp():
@@ -148,6 +151,19 @@ def add_note(
         payload=text,
         ticket_id=ticket_id or current.ticket_id,
     )
+
+
+def hold_what_waits(connection: Connection, services: Services, current: Conversation, *, moment: Moment) -> None:
+    """The window is closed for every reply that waits to be sent: all are held, and each ticket is told of its own."""
+    until = moment.business + services.rules.hold_for
+    texts: dict[str | None, list[str]] = {}
+    for record in outbox.hold_lane(connection, services.vault, current.id, until=until):
+        assert record.message_id is not None
+        text = messages.load_text(connection, services.vault, record.message_id)
+        texts.setdefault(record.ticket_id, []).append(text)
+    for ticket_id, held in texts.items():
+        note = notes.held(held, window=current.window, now=moment.business, hold_for=services.rules.hold_for)
+        add_note(connection, services, current, note, ticket_id=ticket_id, moment=moment)
 
 
 def copy_message(

@@ -8,7 +8,7 @@ while, or when it is told to stop; what it began is finished or released within 
 import asyncio
 import random
 import threading
-from collections.abc import Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -27,17 +27,22 @@ from bridge.store.inbox import InboxEntry
 from bridge.store.leases import Due, Lease, LeaseLost
 from bridge.store.outbox import DueLane
 from bridge.store.tables import Lane
-from connectors.errors import RateLimited, RemoteFailure, RetryLater
 
 LINGER_SECONDS = 5.0
 LONGEST_SECONDS = 60.0
 """A job ends after this, so that RQ sees a worker that lives."""
 TICK_SECONDS = 0.5
 RENEW_SECONDS = 4.0
-LANES_AT_ONCE = 64
+RECONCILE_LOOK_SECONDS = 5.0
+HELPDESK_LANES_AT_ONCE = 48
+WHATSAPP_LANES_AT_ONCE = 64
+RINGS_AT_ONCE = 16
 EVENTS_AT_ONCE = 500
-STOP_PATIENCE_SECONDS = 7.0
-LONGEST_RING_PAUSE = timedelta(seconds=60)
+LANES_LOADED = 128
+STOP_PATIENCE_SECONDS = 4.5
+LONGEST_PAUSE = timedelta(seconds=60)
+
+Step = Callable[[Services, Lease, str], Awaitable[bool]]
 
 log = structlog.get_logger()
 
@@ -54,14 +59,23 @@ class Drain:
         self._lanes: set[tuple[str, Lane]] = set()
         self._rings: set[str] = set()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._slots = asyncio.Semaphore(LANES_AT_ONCE)
+        self._reconciling = False
+        self._looked_at_feed = float("-inf")
+        # Each kind of work has slots of its own: a helpdesk that hangs must not stop what goes to customers.
+        self._lane_steps: dict[Lane, tuple[Step, asyncio.Semaphore]] = {
+            Lane.HELPDESK: (helpdesk_lane.run_step, asyncio.Semaphore(HELPDESK_LANES_AT_ONCE)),
+            Lane.WHATSAPP: (whatsapp_lane.run_step, asyncio.Semaphore(WHATSAPP_LANES_AT_ONCE)),
+        }
+        self._ring_slots = asyncio.Semaphore(RINGS_AT_ONCE)
 
     async def run(self) -> None:
-        """Work until nothing is due for `LINGER_SECONDS`, for `LONGEST_SECONDS` at most, or until told to stop."""
+        """Work until nothing is due for `LINGER_SECONDS`, for `LONGEST_SECONDS` at most, or until told to stop.
+
+        Raises `StoreUnavailable`.
+        """
         bell = self._services.bell
         await bell.answer()
-        await self._reconcile()
-        if not await self._find_due():
+        if not await self._find_due() and not await reconcile.is_due(self._services):
             return
         loop = asyncio.get_running_loop()
         started = busy = loop.time()
@@ -71,19 +85,18 @@ class Drain:
                 await bell.keep_listening()
                 await self._services.flush_metrics()
                 self._wake.clear()
-                if await self._pass() or self._tasks:
+                if await self._guarded_pass() or self._tasks:
                     busy = loop.time()
                 elif loop.time() - busy > LINGER_SECONDS:
                     break
                 await self._sleep(TICK_SECONDS)
+            while self._tasks and not self._stop.is_set():
+                await asyncio.wait(self._tasks, timeout=TICK_SECONDS)
         finally:
-            for helper in helpers:
-                helper.cancel()
-            await asyncio.gather(*helpers, return_exceptions=True)
-            await self._finish()
+            await self._finish(helpers)
         await bell.answer()
         if not self._stop.is_set() and await self._find_due():
-            await self._ring_again()
+            await asyncio.gather(bell.ring(), return_exceptions=True)
 
     async def _sleep(self, seconds: float) -> None:
         try:
@@ -96,21 +109,6 @@ class Drain:
         async for _ in self._services.bell.rings():
             self._wake.set()
 
-    async def _ring_again(self) -> None:
-        await asyncio.gather(self._services.bell.ring(), return_exceptions=True)
-
-    async def _reconcile(self) -> None:
-        try:
-            await reconcile.run_if_due(self._services)
-        except (RemoteFailure, StoreUnavailable) as exc:
-            log.warning("feed.failed", exc_type=type(exc).__name__)
-
-    async def _find_due(self) -> Due:
-        moment = Moment.take(self._services.clock)
-        return await self._services.database.read(
-            lambda connection: leases.find_due(connection, now=moment.business, real_now=moment.real)
-        )
-
     async def _keep_leases(self) -> None:
         while True:
             await asyncio.sleep(RENEW_SECONDS)
@@ -122,32 +120,73 @@ class Drain:
                 kept = await self._services.database.write(partial(leases.renew, leases=mine, real_now=real_now))
             except StoreUnavailable:
                 continue  # every commit checks the fence anyway
-            for lost in {lease.shard for lease in mine} - {lease.shard for lease in kept}:
-                self._held.pop(lost, None)
+            for lease in mine:
+                if lease not in kept:
+                    self._forget(lease)
 
-    async def _pass(self) -> bool:
-        """One look at everything that is due. True when something was done."""
+    def _forget(self, lease: Lease) -> None:
+        if self._held.get(lease.shard) == lease:
+            del self._held[lease.shard]
+
+    async def _find_due(self) -> Due:
+        moment = Moment.take(self._services.clock)
+        return await self._services.database.read(
+            lambda connection: leases.find_due(connection, now=moment.business, real_now=moment.real)
+        )
+
+    async def _guarded_pass(self) -> bool:
+        """A pass whose failure is recorded and ends nobody's work. True when something was done."""
         try:
-            due = await self._find_due()
-            await self._claim([shard for shard in due.work | due.chores if shard not in self._held])
-            mine = [shard for shard in due.work if shard in self._held]
-            chores = [self._held[shard] for shard in due.chores if shard in self._held]
-            worked = await housekeeping.run(self._services, chores)
-            if not mine:
-                return worked
-            entries = await self._services.database.read(lambda connection: self._load_events(connection, mine))
-            await self._take_in(entries)
-            lanes = await self._services.database.read(lambda connection: self._load_lanes(connection, mine))
-            for lane in lanes:
-                self._start_lane(lane)
-            return bool(entries) or bool(lanes) or worked
-        except LeaseLost:
-            self._held.clear()
-            return True
+            return await self._pass()
         except StoreUnavailable:
             log.warning("store.unavailable")
-            await asyncio.sleep(TICK_SECONDS)
+        except Exception as exc:  # the outermost loop: recorded, and the next pass goes on
+            log.error("pass.failed", exc_info=exc)
+            self._services.metrics.count("deskbridge_lane_failures_total", type(exc).__name__)
+        await asyncio.sleep(TICK_SECONDS)
+        return False
+
+    async def _pass(self) -> bool:
+        """One look at everything that is due."""
+        await self._look_at_feed()
+        due = await self._find_due()
+        await self._claim([shard for shard in due.work | due.chores if shard not in self._held])
+        worked = False
+        for shard in due.chores:
+            if (lease := self._held.get(shard)) is not None:
+                worked |= await self._under(lease, housekeeping.run(self._services, lease))
+        mine = [shard for shard in due.work if shard in self._held]
+        if not mine:
+            return worked
+        entries = await self._services.database.read(lambda connection: self._load_events(connection, mine))
+        await self._take_in(entries)
+        lanes = await self._services.database.read(lambda connection: self._load_lanes(connection, mine))
+        for lane in lanes:
+            self._start_lane(lane)
+        return bool(entries) or bool(lanes) or worked
+
+    async def _under(self, lease: Lease, work: Coroutine[Any, Any, bool]) -> bool:
+        """`work`, or nothing once the shard is somebody else's."""
+        try:
+            return await work
+        except LeaseLost:
+            self._forget(lease)
             return False
+
+    async def _look_at_feed(self) -> None:
+        now = asyncio.get_running_loop().time()
+        if self._reconciling or now - self._looked_at_feed < RECONCILE_LOOK_SECONDS:
+            return
+        self._looked_at_feed = now
+        if await reconcile.is_due(self._services):
+            self._reconciling = True
+            self._spawn(self._reconcile())
+
+    async def _reconcile(self) -> None:
+        try:
+            await reconcile.run_if_due(self._services)
+        finally:
+            self._reconciling = False
 
     def _load_events(self, connection: Connection, shards: Sequence[int]) -> list[InboxEntry]:
         entries = inbox.load_due(
@@ -155,21 +194,30 @@ class Drain:
             self._services.vault,
             shards=shards,
             now=self._services.clock.business_now(),
-            limit=EVENTS_AT_ONCE,
+            limit=EVENTS_AT_ONCE + len(self._rings),
         )
         return [entry for entry in entries if entry.id not in self._rings]
 
     def _load_lanes(self, connection: Connection, shards: Sequence[int]) -> list[DueLane]:
         moment = Moment.take(self._services.clock)
-        return outbox.due_lanes(
-            connection, shards=shards, now=moment.business, real_now=moment.real, limit=4 * LANES_AT_ONCE
-        )
+        return [
+            due
+            for lane in Lane
+            for due in outbox.due_lanes(
+                connection,
+                shards=shards,
+                lane=lane,
+                now=moment.business,
+                real_now=moment.real,
+                limit=LANES_LOADED + len(self._lanes),
+            )
+        ]
 
     async def _claim(self, wanted: Sequence[int]) -> None:
         if not wanted:
             return
         real_now = self._services.clock.real_now()
-        timeout = timedelta(seconds=self._services.connector.limits.call_timeout_seconds)
+        timeout = self._helpdesk_timeout
         shuffled = random.sample(wanted, len(wanted))
 
         def unit(connection: Connection) -> list[Lease]:
@@ -183,16 +231,18 @@ class Drain:
         for lease in await self._services.database.write(unit):
             self._held[lease.shard] = lease
 
+    @property
+    def _helpdesk_timeout(self) -> timedelta:
+        return timedelta(seconds=self._services.connector.limits.call_timeout_seconds)
+
     async def _take_in(self, entries: Sequence[InboxEntry]) -> None:
         by_shard: dict[int, list[InboxEntry]] = {}
         for entry in entries:
             by_shard.setdefault(entry.shard, []).append(entry)
-        await asyncio.gather(*(self._take_in_shard(shard, rows) for shard, rows in by_shard.items()))
+        held = [(self._held[shard], rows) for shard, rows in by_shard.items() if shard in self._held]
+        await asyncio.gather(*(self._under(lease, self._take_in_shard(lease, rows)) for lease, rows in held))
 
-    async def _take_in_shard(self, shard: int, entries: Sequence[InboxEntry]) -> None:
-        lease = self._held.get(shard)
-        if lease is None:
-            return
+    async def _take_in_shard(self, lease: Lease, entries: Sequence[InboxEntry]) -> bool:
         rings = [entry for entry in entries if entry.kind is InboxKind.RING]
         told = [entry for entry in entries if entry.kind is not InboxKind.RING]
         found = intake.sort_entries(told, phone_number_id=self._services.channel.phone_number_id)
@@ -200,7 +250,9 @@ class Drain:
         await asyncio.gather(
             *(
                 self._guard_entries(
-                    lease, [letter.entry for letter in letters], intake.take_letters(self._services, lease, letters)
+                    lease,
+                    [letter.entry for letter in letters],
+                    intake.take_letters(self._services, lease, letters),
                 )
                 for letters in found.letters.values()
             )
@@ -212,9 +264,9 @@ class Drain:
             )
         if rings:
             for ring, ticket in await replies.take_rings(self._services, lease, replies.group_rings(rings)):
-                ids = [entry.id for entry in ring.entries]
-                self._rings.update(ids)
+                self._rings.update(entry.id for entry in ring.entries)
                 self._spawn(self._answer_ring(lease, ring, ticket))
+        return True
 
     async def _guard_entries(
         self, lease: Lease, entries: Sequence[InboxEntry], work: Coroutine[Any, Any, bool]
@@ -231,61 +283,68 @@ class Drain:
 
     async def _postpone(self, lease: Lease, entries: Sequence[InboxEntry], *, reason: str) -> None:
         attempts = max(entry.attempts for entry in entries)
-        due_at = self._services.clock.business_now() + min(
-            backoff(attempts + 1, jitter=random.random()), LONGEST_RING_PAUSE
-        )
-        await self._services.commit(
-            lease,
-            lambda connection: inbox.postpone(
-                connection, [entry.id for entry in entries], due_at=due_at, reason=reason
-            ),
+        pause = min(backoff(attempts + 1, jitter=random.random()), LONGEST_PAUSE)
+        due_at = self._services.clock.business_now() + pause
+        ids = [entry.id for entry in entries]
+        await self._services.commit_outcome(
+            lease, lambda connection: inbox.postpone(connection, ids, due_at=due_at, reason=reason)
         )
         self._services.metrics.count("deskbridge_events_postponed_total", entries[0].kind.value)
 
     async def _answer_ring(self, lease: Lease, ring: replies.Ring, ticket: Ticket) -> None:
         try:
-            async with self._slots:
-                await replies.answer_ring(self._services, lease, ring, ticket)
-        except RemoteFailure as failure:
-            log.info("ring.postponed", exc_type=type(failure).__name__, shard=lease.shard)
-            await self._postpone_ring(lease, ring, failure)
+            async with self._ring_slots:
+                pause = await replies.answer_ring(self._services, lease, ring, ticket)
+            if pause is not None:
+                due_at = self._services.clock.business_now() + pause
+                ids = [entry.id for entry in ring.entries]
+                await self._services.commit_outcome(
+                    lease, lambda connection: inbox.wait(connection, ids, due_at=due_at)
+                )
+        except (LeaseLost, StoreUnavailable):
+            raise
+        except Exception as exc:  # the outermost loop: recorded, and tried again
+            log.error("ring.failed", exc_info=exc, shard=lease.shard)
+            await self._postpone(lease, ring.entries, reason=type(exc).__name__)
         finally:
             self._rings.difference_update(entry.id for entry in ring.entries)
 
-    async def _postpone_ring(self, lease: Lease, ring: replies.Ring, failure: RemoteFailure) -> None:
-        wish = failure.after_seconds if isinstance(failure, RateLimited | RetryLater) else None
-        if wish is None:
-            await self._postpone(lease, ring.entries, reason=type(failure).__name__)
+    def _start_lane(self, due: DueLane) -> None:
+        lease = self._held.get(due.shard)
+        if (due.conversation_id, due.lane) in self._lanes or lease is None or self._stop.is_set():
             return
-        due_at = self._services.clock.business_now() + timedelta(seconds=wish)
-        await self._services.commit(
-            lease,
-            lambda connection: inbox.postpone(
-                connection,
-                [entry.id for entry in ring.entries],
-                due_at=due_at,
-                reason=type(failure).__name__,
-            ),
-        )
+        self._lanes.add((due.conversation_id, due.lane))
+        self._spawn(self._run_lane(lease, due))
 
-    def _start_lane(self, lane: DueLane) -> None:
-        name = (lane.conversation_id, lane.lane)
-        lease = self._held.get(lane.shard)
-        if name in self._lanes or lease is None or self._stop.is_set():
-            return
-        self._lanes.add(name)
-        self._spawn(self._run_lane(lease, lane))
-
-    async def _run_lane(self, lease: Lease, lane: DueLane) -> None:
-        step = helpdesk_lane.run_step if lane.lane is Lane.HELPDESK else whatsapp_lane.run_step
+    async def _run_lane(self, lease: Lease, due: DueLane) -> None:
+        step, slots = self._lane_steps[due.lane]
         try:
-            async with self._slots:
-                while await step(self._services, lease, lane.conversation_id):
+            async with slots:
+                while await step(self._services, lease, due.conversation_id):
                     self._wake.set()
                     if self._stop.is_set():
                         return
+        except LeaseLost:
+            self._forget(lease)
+        except StoreUnavailable:
+            raise
+        except Exception as exc:  # the outermost loop: recorded, and looked up before anything is repeated
+            log.error("lane.failed", exc_info=exc, shard=lease.shard, kind=due.lane.value)
+            self._services.metrics.count("deskbridge_lane_failures_total", type(exc).__name__)
+            await self._adopt(lease, due.conversation_id)
         finally:
-            self._lanes.discard((lane.conversation_id, lane.lane))
+            self._lanes.discard((due.conversation_id, due.lane))
+
+    async def _adopt(self, lease: Lease, conversation_id: str) -> None:
+        """What failed in a way no rule covers is pending, as if its worker had died."""
+        timeout = self._helpdesk_timeout
+        await asyncio.sleep(TICK_SECONDS)
+        await self._services.commit_outcome(
+            lease,
+            lambda connection: outbox.adopt_left_behind(
+                connection, shard=lease.shard, helpdesk_timeout=timeout, conversation_id=conversation_id
+            ),
+        )
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(self._guard(work))
@@ -293,28 +352,29 @@ class Drain:
         task.add_done_callback(self._tasks.discard)
 
     async def _guard(self, work: Coroutine[Any, Any, None]) -> None:
-        """What fails in one conversation is recorded and stops nobody else's; its rows say where it stood."""
+        """What fails in one task is recorded and stops no other; its rows say where it stood."""
         try:
             await work
         except LeaseLost:
-            self._held.clear()
+            log.info("lease.lost")
         except StoreUnavailable:
             log.warning("store.unavailable")
             await asyncio.sleep(TICK_SECONDS)
-        except Exception as exc:  # the outermost loop: recorded, and the neighbours go on
-            log.error("lane.failed", exc_info=exc)
+        except Exception as exc:  # the outermost loop: recorded, and the others go on
+            log.error("task.failed", exc_info=exc)
             self._services.metrics.count("deskbridge_lane_failures_total", type(exc).__name__)
             await asyncio.sleep(TICK_SECONDS)
         finally:
             self._wake.set()
 
-    async def _finish(self) -> None:
+    async def _finish(self, helpers: Sequence[asyncio.Task[None]]) -> None:
         """Let calls that are under way end, then give the shards back. Who comes next looks up what is cut off."""
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=STOP_PATIENCE_SECONDS)
-        for task in list(self._tasks):
+        ending = [*self._tasks, *helpers]
+        for task in ending:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*ending, return_exceptions=True)
         mine, self._held = list(self._held.values()), {}
         real_now = self._services.clock.real_now()
 

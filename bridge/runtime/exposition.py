@@ -13,7 +13,7 @@ from bridge.store import channels
 from bridge.store.database import StoreUnavailable
 from bridge.store.tables import EPOCH, OPEN_STATES, alarm, effect, feed, inbox, shard
 
-Depths = Mapping[str, list[tuple[tuple[str, ...], float]]]
+WAITING_EVENTS = ("new", "parked", "refused", "dead")
 
 
 class _Snapshot:
@@ -54,7 +54,7 @@ def _gauges(connection: Connection, now_seconds: float) -> list[Metric]:
     depth = GaugeMetricFamily("deskbridge_inbox_rows", "Rows of the inbox.", labels=["kind", "state"])
     for kind, state, count in connection.execute(
         select(inbox.c.kind, inbox.c.state, func.count())
-        .where(inbox.c.state != "done")
+        .where(inbox.c.state.in_(WAITING_EVENTS))
         .group_by(inbox.c.kind, inbox.c.state)
     ):
         depth.add_metric([kind, state], count)

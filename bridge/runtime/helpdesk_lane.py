@@ -5,20 +5,21 @@ what was begun is on record before it, so a death in the middle is looked up and
 """
 
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
+from bridge.domain import notes
 from bridge.domain.customer_service_window import WindowState
 from bridge.domain.render import Line, render_messages, render_note
 from bridge.domain.retry import backoff
 from bridge.domain.text import preview
-from bridge.runtime import merges
+from bridge.runtime import gates, merges
 from bridge.runtime.apply import MIDDLE, add_note
 from bridge.runtime.services import HELPDESK_SCOPE, Moment, Services
 from bridge.store import channels, contacts, conversations, messages, outbox
 from bridge.store.contacts import Address
-from bridge.store.conversations import Conversation
+from bridge.store.conversations import Conversation, Ticket
 from bridge.store.leases import Lease
 from bridge.store.outbox import EffectRecord
 from bridge.store.tables import EffectKind, EffectState, Lane
@@ -46,6 +47,7 @@ from connectors.interface import (
 )
 
 BATCH_MESSAGES = 50
+ALONE = "refused; tried alone"
 LATE_WRITE = timedelta(seconds=3)
 """A write whose answer was lost may still be under way: it is looked up no earlier."""
 SUBJECT_NAME_CHARACTERS = 60
@@ -74,6 +76,7 @@ class Write:
     key: EffectKey
     request: bytes = field(repr=False)
     repeat: bool
+    started_at: datetime
 
     @property
     def ids(self) -> list[str]:
@@ -111,17 +114,10 @@ def _begin(connection: Connection, services: Services, conversation_id: str, mom
         return None
     if moment.business - head.created_at > services.dead_letter_after:
         return _bury(connection, services, head, code=head.code or "too old", moment=moment)
-    gate = channels.load_gate(connection, channel_id=services.channel.id, scope=HELPDESK_SCOPE)
-    if gate is not None and not channels.claim_probe(
-        connection, channel_id=services.channel.id, scope=HELPDESK_SCOPE, real_now=moment.real
-    ):
-        outbox.retry(
-            connection,
-            [head.id],
-            state=head.state,
-            not_before_at=max(gate.next_probe_at, moment.real + timedelta(seconds=1)),
-            code=gate.code,
-        )
+    gate = gates.find_closed(connection, services, HELPDESK_SCOPE, moment)
+    if gate is not None:
+        not_before_at = gates.next_try_at(gate, moment)
+        outbox.retry(connection, [head.id], state=head.state, not_before_at=not_before_at, code=gate.code)
         return None
     current = conversations.load(connection, conversation_id)
     if head.batch_id is not None:
@@ -145,6 +141,7 @@ def _resume(connection: Connection, services: Services, head: EffectRecord, mome
         key=EffectKey(key.decode()),
         request=request,
         repeat=head.state is EffectState.UNKNOWN,
+        started_at=moment.real,
     )
 
 
@@ -162,7 +159,7 @@ def _freeze(
     frozen = b"\n".join((key.encode(), (target or "").encode(), request))
     outbox.freeze(connection, services.vault, ids, batch_id=ids[0], request=frozen)
     outbox.mark_performing(connection, ids, real_now=moment.real)
-    return Write(tuple(effects), TicketId(target) if target else None, key, request, repeat=False)
+    return Write(tuple(effects), TicketId(target) if target else None, key, request, False, moment.real)
 
 
 def _key(effect: EffectRecord) -> EffectKey:
@@ -174,7 +171,7 @@ def _begin_messages(
     connection: Connection, services: Services, current: Conversation, head: EffectRecord, moment: Moment
 ) -> Step:
     ticket = conversations.load_ticket(connection, current.ticket_id) if current.ticket_id else None
-    if ticket is not None and ticket.next_post_at > moment.real:
+    if ticket is not None and ticket.next_post_at > moment.real and not outbox.has_waiting_note(connection, current.id):
         outbox.retry(
             connection,
             [head.id],
@@ -186,7 +183,9 @@ def _begin_messages(
     address = contacts.load_address(connection, services.vault, current.contact_id)
     if current.requester_id is None:
         return NeedRequester(address)
-    waiting = outbox.load_waiting_posts(connection, services.vault, current.id, limit=BATCH_MESSAGES)
+    # What was refused together is tried one by one, so that a bad message takes no other with it.
+    at_once = 1 if head.code == ALONE else BATCH_MESSAGES
+    waiting = outbox.load_waiting_posts(connection, services.vault, current.id, limit=at_once)
     texts = messages.load_texts(
         connection, services.vault, [effect.message_id for effect in waiting if effect.message_id]
     )
@@ -201,7 +200,8 @@ def _begin_messages(
         text=text,
         public=True,
         author=RequesterId(current.requester_id),
-        reopen=ticket is not None and ticket.status != TicketStatus.NEW,
+        reopen=ticket is not None,
+        was_new=ticket is not None and ticket.status == TicketStatus.NEW,
         window=MARKS[current.window.state(moment.business)],
         undelivered=_has_undelivered(connection, current),
     )
@@ -209,6 +209,22 @@ def _begin_messages(
     if ticket is not None:
         request = services.connector.prepare_comment(comment, key=key)
         return _freeze(connection, services, effects, target=ticket.remote_id, key=key, request=request, moment=moment)
+    return _freeze_ticket(connection, services, current, effects, address, comment, key=key, moment=moment)
+
+
+def _freeze_ticket(
+    connection: Connection,
+    services: Services,
+    current: Conversation,
+    effects: list[EffectRecord],
+    address: Address,
+    comment: CommentDraft,
+    *,
+    key: EffectKey,
+    moment: Moment,
+) -> Write:
+    """A new ticket, which follows the last one where that is closed for good."""
+    assert current.requester_id is not None
     follows = conversations.find_closed_ticket(connection, current.id)
     draft = TicketDraft(
         subject=_subject(address, services),
@@ -237,29 +253,36 @@ def _has_undelivered(connection: Connection, current: Conversation) -> bool:
 def _begin_note(
     connection: Connection, services: Services, current: Conversation, head: EffectRecord, moment: Moment
 ) -> Step:
-    ticket_id = head.ticket_id or current.ticket_id
-    if ticket_id is None:
-        return _bury(connection, services, head, code="no ticket", moment=moment)
-    ticket = conversations.load_ticket(connection, ticket_id)
-    if ticket.status in (TicketStatus.CLOSED, TicketStatus.GONE):
-        if current.ticket_id is None or current.ticket_id == ticket_id:
-            if outbox.load_waiting_posts(connection, services.vault, current.id, limit=1):
-                return _begin_messages(connection, services, current, head, moment)  # they open the note's ticket
-            return _bury(connection, services, head, code="no open ticket", moment=moment)
-        ticket = conversations.load_ticket(connection, current.ticket_id)
+    """On the ticket it belongs to, else on the conversation's; where none is open any more, it opens a new one."""
+    ticket = _open_ticket_for(connection, current, head)
+    if ticket is None and outbox.load_waiting_posts(connection, services.vault, current.id, limit=1):
+        return _begin_messages(connection, services, current, head, moment)  # they open the note's ticket
+    address = contacts.load_address(connection, services.vault, current.contact_id)
+    if ticket is None and current.requester_id is None:
+        return NeedRequester(address)
     key = _key(head)
-    request = services.connector.prepare_comment(
-        CommentDraft(
-            html=render_note(head.payload),
-            text=head.payload,
-            public=False,
-            author=None,
-            window=MARKS[current.window.state(moment.business)],
-            undelivered=_has_undelivered(connection, current),
-        ),
-        key=key,
+    comment = CommentDraft(
+        html=render_note(head.payload),
+        text=head.payload,
+        public=False,
+        author=None,
+        window=MARKS[current.window.state(moment.business)],
+        undelivered=_has_undelivered(connection, current),
     )
+    if ticket is None:
+        return _freeze_ticket(connection, services, current, [head], address, comment, key=key, moment=moment)
+    request = services.connector.prepare_comment(comment, key=key)
     return _freeze(connection, services, [head], target=ticket.remote_id, key=key, request=request, moment=moment)
+
+
+def _open_ticket_for(connection: Connection, current: Conversation, note: EffectRecord) -> Ticket | None:
+    for ticket_id in (note.ticket_id, current.ticket_id):
+        if ticket_id is None:
+            continue
+        ticket = conversations.load_ticket(connection, ticket_id)
+        if ticket.status not in (TicketStatus.CLOSED, TicketStatus.GONE):
+            return ticket
+    return None
 
 
 def _bury(connection: Connection, services: Services, head: EffectRecord, *, code: str, moment: Moment) -> Again:
@@ -270,6 +293,7 @@ def _bury(connection: Connection, services: Services, head: EffectRecord, *, cod
 
 
 async def _find_requester(services: Services, lease: Lease, conversation_id: str, need: NeedRequester) -> bool:
+    started_at = services.clock.real_now()
     draft = RequesterDraft(bsuid=need.address.bsuid, wa_id=need.address.wa_id, name=need.address.name)
     try:
         requester = await services.connector.find_or_create_requester(draft)
@@ -281,11 +305,11 @@ async def _find_requester(services: Services, lease: Lease, conversation_id: str
         current = conversations.load(connection, conversation_id)
         current.requester_id = requester.id
         conversations.save(connection, current)
-        channels.open_gate(connection, channel_id=services.channel.id, scope=HELPDESK_SCOPE, by_status=False)
+        gates.reopen_gate(connection, services, HELPDESK_SCOPE, started_at=started_at)
         if requester.candidates > 1:
             channels.raise_alarm(connection, kind="ambiguous_requester", subject=conversation_id, now=moment.real)
 
-    await services.commit(lease, unit)
+    await services.commit_outcome(lease, unit)
     _count_requester(services, requester)
     return True
 
@@ -304,10 +328,12 @@ async def _record_failure_of_head(
         head = outbox.load_head(connection, services.vault, conversation_id=conversation_id, lane=Lane.HELPDESK)
         if head is None:
             return False
-        outbox.count_attempt(connection, head.id)
-        return _record_failure(connection, services, [head], failure, moment, written=False)
+        current = conversations.load(connection, conversation_id)
+        again = _record_failure(connection, services, current, [head], failure, moment, written=False)
+        conversations.save(connection, current)
+        return again
 
-    return await services.commit(lease, unit)
+    return await services.commit_outcome(lease, unit)
 
 
 async def _write(services: Services, lease: Lease, conversation_id: str, write: Write) -> bool:
@@ -337,7 +363,7 @@ async def _write(services: Services, lease: Lease, conversation_id: str, write: 
         conversations.save(connection, current)
         return again
 
-    again = await services.commit(lease, unit)
+    again = await services.commit_outcome(lease, unit)
     label = "done" if not isinstance(outcome, RemoteFailure) else type(outcome).__name__
     services.metrics.count("deskbridge_effects_total", f"{write.effects[0].kind.value}:{label}", len(write.effects))
     return again
@@ -364,7 +390,7 @@ def _record_written(
     written: TicketWritten | CommentWritten,
     moment: Moment,
 ) -> bool:
-    channels.open_gate(connection, channel_id=services.channel.id, scope=HELPDESK_SCOPE, by_status=False)
+    gates.reopen_gate(connection, services, HELPDESK_SCOPE, started_at=write.started_at)
     if isinstance(written, TicketWritten):
         before = conversations.find_gone_ticket(connection, current.id)
         ticket_id = conversations.add_ticket(
@@ -420,7 +446,8 @@ def _record_write_failure(
     if isinstance(failure, TicketUnwritable) and write.target is not None:
         return _move_on(connection, services, current, write, failure, moment)
     may_be_written = write.repeat or isinstance(failure, OutcomeUnknown)
-    return _record_failure(connection, services, list(write.effects), failure, moment, written=may_be_written)
+    effects = list(write.effects)
+    return _record_failure(connection, services, current, effects, failure, moment, written=may_be_written)
 
 
 def _move_on(
@@ -448,6 +475,7 @@ def _move_on(
 def _record_failure(
     connection: Connection,
     services: Services,
+    current: Conversation,
     effects: list[EffectRecord],
     failure: RemoteFailure,
     moment: Moment,
@@ -469,27 +497,18 @@ def _record_failure(
                 code=f"rate limited: {failure.limit}"[:100],
             )
         case NeedsOperator():
-            fresh = channels.close_gate(
-                connection,
-                channel_id=services.channel.id,
-                scope=HELPDESK_SCOPE,
-                code=failure.code,
-                action=failure.action,
-                by_status=False,
-                real_now=moment.real,
-            )
-            if fresh:
-                channels.raise_alarm(connection, kind="needs_operator", subject=HELPDESK_SCOPE, now=moment.real)
+            gates.close_gate(connection, services, HELPDESK_SCOPE, failure, moment, by_status=False)
             outbox.retry(connection, ids, state=state, not_before_at=moment.real, code=failure.code)
-        case Permanent():
-            outbox.set_state(connection, ids, EffectState.DEAD, code=failure.code)
-            channels.raise_alarm(connection, kind="dead_letter", subject=effects[0].kind.value, now=moment.real)
             return True
+        case Permanent():
+            return _record_refusal(connection, services, current, effects, failure, moment)
         case OutcomeUnknown():
-            pause = max(LATE_WRITE, backoff(effects[0].attempts + 1, jitter=MIDDLE))
+            outbox.count_failure(connection, ids)
+            pause = max(LATE_WRITE, backoff(effects[0].failures + 1, jitter=MIDDLE))
             outbox.retry(connection, ids, state=state, not_before_at=moment.real + pause, code=failure.code)
         case RetryLater():
-            pause = backoff(effects[0].attempts + 1, jitter=MIDDLE)
+            outbox.count_failure(connection, ids)
+            pause = backoff(effects[0].failures + 1, jitter=MIDDLE)
             if failure.after_seconds is not None:
                 outbox.retry(
                     connection,
@@ -503,3 +522,28 @@ def _record_failure(
         case _:
             raise failure
     return False
+
+
+def _record_refusal(
+    connection: Connection,
+    services: Services,
+    current: Conversation,
+    effects: list[EffectRecord],
+    failure: Permanent,
+    moment: Moment,
+) -> bool:
+    """Refused for good: the helpdesk user may be gone (merged, deleted), or one message of several may be to blame. So
+    the user is looked up anew and each message tried alone; what is refused again is kept as a dead letter, and told.
+    """
+    ids = [effect.id for effect in effects]
+    if effects[0].kind is EffectKind.POST_MESSAGE and effects[0].code != ALONE:
+        current.requester_id = None
+        outbox.thaw(connection, ids)
+        outbox.retry(connection, ids, state=EffectState.READY, not_before_at=moment.real, code=ALONE)
+        return True
+    outbox.set_state(connection, ids, EffectState.DEAD, code=failure.code)
+    channels.raise_alarm(connection, kind="dead_letter", subject=effects[0].kind.value, now=moment.real)
+    if effects[0].kind is EffectKind.POST_MESSAGE and current.ticket_id is not None:
+        note = notes.not_shown(failure.code)
+        add_note(connection, services, current, note, ticket_id=current.ticket_id, moment=moment)
+    return True

@@ -1,11 +1,11 @@
 """What falls due by itself: held replies nobody came for, messages that stay undelivered, statuses of other apps."""
 
-from collections.abc import Sequence
 from functools import partial
 
 from sqlalchemy import Connection
 
 from bridge.domain import notes
+from bridge.domain.model import MessageStatus
 from bridge.runtime.apply import add_note
 from bridge.runtime.services import Moment, Services
 from bridge.store import conversations, inbox, messages, outbox
@@ -15,13 +15,10 @@ from bridge.store.tables import EffectState
 AT_ONCE = 200
 
 
-async def run(services: Services, leases: Sequence[Lease]) -> bool:
-    """Look after these shards. True when effects were made."""
-    made = False
-    for lease in leases:
-        moment = Moment.take(services.clock)
-        made |= await services.commit(lease, partial(_run, services=services, lease=lease, moment=moment))
-    return made
+async def run(services: Services, lease: Lease) -> bool:
+    """Look after a shard. True when effects were made."""
+    moment = Moment.take(services.clock)
+    return await services.commit(lease, partial(_run, services=services, lease=lease, moment=moment))
 
 
 def _run(connection: Connection, services: Services, lease: Lease, moment: Moment) -> bool:
@@ -37,13 +34,16 @@ def _run(connection: Connection, services: Services, lease: Lease, moment: Momen
         add_note(connection, services, current, note, ticket_id=record.ticket_id, moment=moment)
         conversations.save(connection, current)
     overdue = messages.overdue(connection, shard=lease.shard, now=moment.business, limit=AT_ONCE)
-    sends = outbox.load_by_messages(connection, services.vault, [message_id for message_id, _ in overdue])
-    for message_id, conversation_id in overdue:
+    sends = outbox.load_by_messages(connection, services.vault, [message_id for message_id, _, _ in overdue])
+    for message_id, conversation_id, status in overdue:
         messages.clear_deadline(connection, message_id)
+        if status not in (MessageStatus.ACCEPTED, MessageStatus.SENT):
+            continue  # never confirmed: the agent knows
         current = conversations.load(connection, conversation_id)
         text = messages.load_text(connection, services.vault, message_id)
         ticket_id = sends[message_id].ticket_id if message_id in sends else None
         add_note(connection, services, current, notes.not_delivered_yet(text), ticket_id=ticket_id, moment=moment)
         conversations.save(connection, current)
+    inbox.unpark_known(connection, shard=lease.shard, now=moment.business)
     inbox.expire_parked(connection, shard=lease.shard, now=moment.business)
     return bool(expired or overdue)

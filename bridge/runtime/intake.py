@@ -1,6 +1,6 @@
 """What Meta told: from inbox rows to state and effects. Messages one conversation at a time, statuses all at once."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,9 +13,12 @@ from bridge.domain.decide import CustomerWrote, DeliveryRefused, FailureMeaning,
 from bridge.domain.inbox_item import InboxKind
 from bridge.domain.message_status import advance, left_meta
 from bridge.domain.model import InboundMessage, MessageStatus, StatusUpdate, SystemNotice, Unrecognised
+from bridge.domain.text import split_message
 from bridge.runtime.apply import Subject, add_note, apply
+from bridge.runtime.gates import close_gate, reopen_gate
 from bridge.runtime.services import WHATSAPP_SCOPE, Moment, Services
 from bridge.store import channels, contacts, conversations, inbox, messages, outbox
+from bridge.store.conversations import Conversation
 from bridge.store.ids import message_id_of
 from bridge.store.inbox import InboxEntry
 from bridge.store.leases import Lease
@@ -24,8 +27,13 @@ from bridge.store.outbox import EffectRecord
 from bridge.store.tables import EffectState
 from bridge.whatsapp.failures import FailureKind, explain, failure_of, kind_of
 from bridge.whatsapp.translate import translate_message, translate_status
+from connectors.errors import NeedsOperator
 
 STATUSES_AT_ONCE = 1_000
+UNKNOWN_NUMBER = "unknown phone_number_id"
+PART_UNITS = 9_000
+"""A text beyond what WhatsApp sends is shown in parts, each of which fits a comment however it is escaped."""
+RACES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +74,10 @@ def sort_entries(entries: Sequence[InboxEntry], *, phone_number_id: str) -> Sort
             found.aside[entry.id] = "kept"
             continue
         if entry.channel != phone_number_id:
-            found.buried[entry.id] = "unknown phone_number_id"
+            found.buried[entry.id] = UNKNOWN_NUMBER
+            continue
+        if entry.body is None:
+            found.buried[entry.id] = "cannot be decrypted"
             continue
         item = _item(entry.body)
         translated = (
@@ -103,13 +114,14 @@ async def set_aside(services: Services, lease: Lease, found: Sorted) -> None:
             inbox.finish(connection, [entry_id], reason=reason[:200])
         for entry_id, reason in found.buried.items():
             inbox.bury(connection, [entry_id], reason=reason)
-        if found.buried:
-            channels.raise_alarm(connection, kind="unknown_phone_number_id", subject="", now=moment.real)
+        for reason in set(found.buried.values()):
+            channels.raise_alarm(connection, kind="dead_letter", subject=reason, now=moment.real)
 
     await services.commit(lease, unit)
     for reason in found.aside.values():
         services.metrics.count("deskbridge_events_set_aside_total", reason.partition(":")[0])
-    services.metrics.count("deskbridge_events_dead_total", "unknown_phone_number_id", len(found.buried))
+    for reason in found.buried.values():
+        services.metrics.count("deskbridge_events_dead_total", reason)
 
 
 async def take_letters(services: Services, lease: Lease, letters: Sequence[Letter]) -> bool:
@@ -138,34 +150,48 @@ async def take_letters(services: Services, lease: Lease, letters: Sequence[Lette
             now=moment.business,
         )
         for letter in ordered:
-            message = letter.message
-            message_id = messages.add_inbound(
-                connection,
-                services.vault,
-                channel_id=current.channel_id,
-                conversation_id=current.id,
-                wamid=message.wamid,
-                kind=message.kind[:64],
-                text=message.text,
-                sent_at=message.sent_at,
-                now=moment.business,
-            )
-            if message_id is None:
-                continue
-            decision = decide(
-                current.window,
-                CustomerWrote(message.sent_at, message.opens_window),
-                now=moment.business,
-                rules=services.rules,
-            )
-            apply(connection, services, current, decision, subject=Subject(message_id=message_id), moment=moment)
+            _take_letter(connection, services, current, letter.message, moment)
         conversations.save(connection, current)
         inbox.finish(connection, ids)
         return True
 
-    made = await services.commit(lease, unit)
+    made = await _commit_despite_races(services, lease, unit)
     services.metrics.count("deskbridge_messages_received_total", amount=len(ordered))
     return made
+
+
+async def _commit_despite_races(services: Services, lease: Lease, unit: Callable[[Connection], bool]) -> bool:
+    """The same person may be met on two shards at once; whoever comes second finds the contact made."""
+    for _ in range(RACES):
+        try:
+            return await services.commit(lease, unit)
+        except contacts.ContactRaced:
+            continue
+    return await services.commit(lease, unit)
+
+
+def _take_letter(
+    connection: Connection, services: Services, current: Conversation, message: InboundMessage, moment: Moment
+) -> None:
+    wamid: str | None = message.wamid
+    event = CustomerWrote(message.sent_at, message.opens_window)
+    for part in split_message(message.text, limit=PART_UNITS) or [message.text]:
+        message_id = messages.add_inbound(
+            connection,
+            services.vault,
+            channel_id=current.channel_id,
+            conversation_id=current.id,
+            wamid=wamid,
+            kind=message.kind,
+            text=part,
+            sent_at=message.sent_at,
+            now=moment.business,
+        )
+        if message_id is None:
+            return  # known already
+        decision = decide(current.window, event, now=moment.business, rules=services.rules)
+        apply(connection, services, current, decision, subject=Subject(message_id=message_id), moment=moment)
+        wamid = None  # the first part stands for the message
 
 
 async def take_reports(services: Services, lease: Lease, reports: Sequence[Report]) -> bool:
@@ -248,14 +274,12 @@ def _settle(
 ) -> bool:
     """What follows from new statuses for the effects that sent the messages."""
     sends = outbox.load_by_messages(connection, services.vault, [message.id for message, _ in changed])
-    made = False
+    made = _open_gate(connection, services, [sends[m.id] for m, c in changed if m.id in sends and left_meta(c.status)])
     for message, change in changed:
         send = sends.get(message.id)
         if send is None:
             continue  # a later attempt speaks for the reply now
         if left_meta(change.status):
-            if channels.open_gate(connection, channel_id=services.channel.id, scope=WHATSAPP_SCOPE, by_status=True):
-                made = True
             made |= _confirm(connection, services, message, send, moment)
         elif change.status is MessageStatus.FAILED:
             _refuse(connection, services, message, send, change, details.get(message.id), moment)
@@ -263,9 +287,17 @@ def _settle(
     return made
 
 
+def _open_gate(connection: Connection, services: Services, confirmed: Sequence[EffectRecord]) -> bool:
+    """Meta sends again what we gave it after the gate was closed."""
+    started = [send.started_at for send in confirmed if send.started_at is not None]
+    if not started:
+        return False
+    return reopen_gate(connection, services, WHATSAPP_SCOPE, started_at=max(started), by_status=True)
+
+
 def _confirm(connection: Connection, services: Services, message: Message, send: EffectRecord, moment: Moment) -> bool:
     match send.state:
-        case EffectState.UNKNOWN:
+        case EffectState.UNKNOWN | EffectState.PERFORMING:
             outbox.set_state(connection, [send.id], EffectState.DONE)
             return True
         case EffectState.UNCONFIRMED | EffectState.FAILED:
@@ -314,22 +346,17 @@ def _refuse(
         return
     meaning = _MEANINGS[kind_of(change.error_code, http_status=None)]
     if meaning is FailureMeaning.NEEDS_OPERATOR:
-        channels.close_gate(
-            connection,
-            channel_id=services.channel.id,
-            scope=WHATSAPP_SCOPE,
-            code=str(change.error_code),
-            action=failure_of(change.error_code, http_status=None).operator_action,
-            by_status=True,
-            real_now=moment.real,
+        failure = NeedsOperator(
+            str(change.error_code), action=failure_of(change.error_code, http_status=None).operator_action
         )
+        close_gate(connection, services, WHATSAPP_SCOPE, failure, moment, by_status=True)
     current = conversations.load(connection, send.conversation_id)
     decision = decide(
         current.window,
         DeliveryRefused(
             text=message.text,
             sent_at=message.occurred_at,
-            attempts=send.attempts,
+            refusals=send.refusals,
             meaning=meaning,
             failure=explain(change.error_code, details),
         ),

@@ -21,6 +21,8 @@ from connectors.interface import Draw
 
 PREFIX = "deskbridge:limit"
 WITHOUT_REDIS_SECONDS = 1.0
+NEW_WINDOW_SECONDS = 2.0
+"""A reset that lies later than the one known by more than this is a new window's."""
 SCRIPT = (Path(__file__).parent / "limiter.lua").read_text("utf-8")
 
 
@@ -72,8 +74,8 @@ class Buckets:
         seconds_now, microseconds = await self._redis.time()
         now = seconds_now + microseconds / 1e6
         left, until = await self._redis.hmget(state, ["left", "left_until"])
-        if left is not None and until is not None and float(until) > now:
-            remaining = min(remaining, int(left))
+        if left is not None and until is not None and now < float(until) >= now + reset_seconds - NEW_WINDOW_SECONDS:
+            remaining = min(remaining, int(left))  # answers of one window come in any order
         await self._redis.hset(
             state, mapping={"left": remaining, "left_until": f"{now + reset_seconds:.6f}", "limit": limit}
         )
@@ -123,6 +125,7 @@ class HelpdeskBudget:
         self._buckets = buckets
         self._metrics = metrics
         self._own: dict[str, throttle.RollingWindow] = {}
+        self._closed_until: dict[str, float] = {}
 
     async def take(self, cause: str, draws: Sequence[Draw]) -> None:
         wanted = [Bucket(draw.bucket, "window", draw.limit, float(draw.period_seconds)) for draw in draws]
@@ -140,7 +143,10 @@ class HelpdeskBudget:
             self._own.setdefault(bucket.name, throttle.RollingWindow(bucket.limit, bucket.period_seconds))
             for bucket in wanted
         ]
-        waits = [window.wait(now) for window in windows]
+        waits = [
+            max(window.wait(now), self._closed_until.get(bucket.name, now) - now)
+            for bucket, window in zip(wanted, windows, strict=True)
+        ]
         wait = throttle.longest(waits)
         if wait > 0:
             return wait, wanted[waits.index(wait)]
@@ -158,7 +164,7 @@ class HelpdeskBudget:
         try:
             await self._buckets.close(bucket, seconds=seconds)
         except (RedisError, OSError):
-            self._own[bucket] = throttle.RollingWindow(0, seconds)
+            self._closed_until[bucket] = time.monotonic() + seconds
 
     async def coalescing_pause(
         self, ticket_bucket: str, *, limit: int, period_seconds: float, account_bucket: str

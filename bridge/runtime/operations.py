@@ -128,7 +128,7 @@ def _detail(connection: Connection, store: Store, event_id: str, *, reveal: bool
             shard=row.shard,
             due_at=row.due_at,
             conversation_id=None,
-            content=entry.body.decode("utf-8", "replace") if entry else None,
+            content=entry.body.decode("utf-8", "replace") if entry and entry.body is not None else None,
         )
     record = connection.execute(select(effect).where(effect.c.id == event_id)).one_or_none()
     if record is None:
@@ -171,7 +171,8 @@ def replay(settings: Settings, ids: list[str] | None) -> int:
             + connection.execute(
                 effects.values(
                     state=EffectState.READY.value,
-                    attempts=0,
+                    failures=0,
+                    refusals=0,
                     created_at=now,
                     due_at=EPOCH,
                     not_before_at=EPOCH,

@@ -1,49 +1,72 @@
 """What did the helpdesk's webhooks fail to tell? Its change feed is asked now and then; what is new becomes a ring."""
 
-from collections.abc import Sequence
 from datetime import timedelta
+from functools import partial
 
+import structlog
 from sqlalchemy import Connection
 
+from bridge.runtime.gates import close_gate, find_closed
 from bridge.runtime.merges import ring_item
-from bridge.runtime.services import Services
+from bridge.runtime.services import HELPDESK_SCOPE, Moment, Services
 from bridge.store import channels, conversations, inbox
-from connectors.interface import Change, FeedsChanges
+from connectors.errors import NeedsOperator, RemoteFailure
+from connectors.interface import Change, ChangePage, FeedsChanges
 
 KEPT_FOR = timedelta(days=14)
 """How long a finished event is remembered, twice as long as Meta may repeat it (fact sheet WhatsApp 1.3)."""
 PRUNE_AT_ONCE = 5_000
 START_MARGIN = timedelta(minutes=2)
 """An export may refuse to start in its own last minute (fact sheet Zendesk 6)."""
+FAILED_PAUSE = timedelta(seconds=10)
+
+log = structlog.get_logger()
 
 
-async def run_if_due(services: Services) -> int:
-    """Ask when the interval is over, in one process at a time. Returns how many tickets must be looked at.
-
-    Raises any `RemoteFailure` of the asking; what was found until then is kept.
-    """
-    connector = services.connector
-    if not isinstance(connector, FeedsChanges):
-        return 0
+async def is_due(services: Services) -> bool:
+    """Is the interval over? A look, no claim."""
     real_now = services.clock.real_now()
-    due = await services.database.read(
+    return isinstance(services.connector, FeedsChanges) and await services.database.read(
         lambda connection: channels.is_feed_due(
             connection, channel_id=services.channel.id, every=services.reconcile_every, real_now=real_now
         )
     )
-    if not due:
-        return 0
-    claimed, cursor = await services.database.write(
-        lambda connection: channels.claim_feed(
-            connection, channel_id=services.channel.id, every=services.reconcile_every, real_now=real_now
-        )
-    )
+
+
+async def run_if_due(services: Services) -> None:
+    """Ask when the interval is over, in one process at a time. What fails is asked again within seconds."""
+    connector = services.connector
+    if not isinstance(connector, FeedsChanges):
+        return
+    moment = Moment.take(services.clock)
+    claimed, cursor = await services.database.write(lambda connection: _claim(connection, services, moment))
     if not claimed:
-        return 0
-    await services.database.write(
-        lambda connection: inbox.prune(connection, before=services.clock.business_now() - KEPT_FOR, limit=PRUNE_AT_ONCE)
+        return
+    try:
+        await _read_feed(services, connector, cursor)
+    except RemoteFailure as failure:
+        log.warning("feed.failed", exc_type=type(failure).__name__)
+        record = partial(_record_failure, services=services, failure=failure, moment=moment)
+        await services.database.write(record)
+
+
+def _claim(connection: Connection, services: Services, moment: Moment) -> tuple[bool, str | None]:
+    if find_closed(connection, services, HELPDESK_SCOPE, moment) is not None:
+        return False, None
+    inbox.prune(connection, before=moment.business - KEPT_FOR, limit=PRUNE_AT_ONCE)
+    return channels.claim_feed(
+        connection, channel_id=services.channel.id, every=services.reconcile_every, real_now=moment.real
     )
-    return await _read_feed(services, connector, cursor)
+
+
+def _record_failure(connection: Connection, services: Services, failure: RemoteFailure, moment: Moment) -> None:
+    if isinstance(failure, NeedsOperator):
+        close_gate(connection, services, HELPDESK_SCOPE, failure, moment, by_status=False)
+    channels.postpone_feed(
+        connection,
+        channel_id=services.channel.id,
+        claimed_at=moment.real - services.reconcile_every + FAILED_PAUSE,
+    )
 
 
 async def run_now(services: Services) -> int:
@@ -68,24 +91,31 @@ async def _read_feed(services: Services, connector: FeedsChanges, cursor: str | 
     while True:
         page = await connector.changes_since(cursor, start=start)
 
-        def unit(connection: Connection, changes: Sequence[Change] = page.changes, cursor: str = page.cursor) -> int:
-            items = [
-                ring_item(services, ticket_id=change.ticket_id, comment_id=change.comment_id)
-                for change in changes
-                if _is_news(connection, services, change)
-            ]
-            rows = inbox.rows_of(items, vault=services.vault, received_at=services.clock.business_now())
-            channels.save_feed(
-                connection, channel_id=services.channel.id, cursor=cursor, real_now=services.clock.real_now()
-            )
-            return inbox.insert_rows(connection, rows)
-
-        rung += await services.database.write(unit)
+        rung += await _keep_news(services, page)
         cursor = page.cursor
         if page.end:
             break
     services.metrics.count("deskbridge_rings_repaired_total", amount=rung)
     return rung
+
+
+async def _keep_news(services: Services, page: ChangePage) -> int:
+    """What the page tells and we do not know becomes rings, in one transaction with the page's cursor."""
+    news = await services.database.read(
+        lambda connection: [change for change in page.changes if _is_news(connection, services, change)]
+    )
+    moment = Moment.take(services.clock)
+    rows = inbox.rows_of(
+        [ring_item(services, ticket_id=change.ticket_id, comment_id=change.comment_id) for change in news],
+        vault=services.vault,
+        received_at=moment.business,
+    )
+
+    def unit(connection: Connection) -> int:
+        channels.save_feed(connection, channel_id=services.channel.id, cursor=page.cursor, real_now=moment.real)
+        return inbox.insert_rows(connection, rows)
+
+    return await services.database.write(unit)
 
 
 def _is_news(connection: Connection, services: Services, change: Change) -> bool:

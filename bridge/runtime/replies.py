@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
 
 import orjson
 from sqlalchemy import Connection
@@ -12,15 +14,18 @@ from bridge.domain.decide import AgentCommanded, AgentReplied, Decision, decide
 from bridge.domain.text import html_to_whatsapp
 from bridge.runtime import merges
 from bridge.runtime.apply import Subject, apply
-from bridge.runtime.services import WHATSAPP_SCOPE, Moment, Services
+from bridge.runtime.gates import close_gate, find_closed, next_try_at, reopen_gate
+from bridge.runtime.services import HELPDESK_SCOPE, WHATSAPP_SCOPE, Moment, Services
 from bridge.store import channels, conversations, inbox, outbox
 from bridge.store.conversations import Conversation, Ticket
 from bridge.store.inbox import InboxEntry
 from bridge.store.leases import Lease
 from bridge.store.tables import EffectState, Lane
-from connectors.interface import AuthorKind, Comment, KnowsMerges, TicketId
+from connectors.errors import NeedsOperator, Permanent, RateLimited, RemoteFailure, RetryLater, TicketUnwritable
+from connectors.interface import AuthorKind, Comment, KnowsMerges, Successor, TicketId, TicketStatus
 
 LAST_DELIVERIES = 5
+SHORTEST_PAUSE_SECONDS = 3.0
 WAITING = (EffectState.READY, EffectState.PERFORMING, EffectState.UNKNOWN)
 
 
@@ -45,8 +50,8 @@ def group_rings(entries: Sequence[InboxEntry]) -> list[Ring]:
     """Rings by ticket. A ring that names no comment makes the others of its ticket read as well."""
     grouped: dict[str, list[tuple[InboxEntry, str | None]]] = {}
     for entry in entries:
-        body = orjson.loads(entry.body)
-        grouped.setdefault(str(body["ticket_id"]), []).append((entry, body.get("comment_id")))
+        body = orjson.loads(entry.body or b"{}")
+        grouped.setdefault(str(body.get("ticket_id")), []).append((entry, body.get("comment_id")))
     return [
         Ring(
             ticket_id,
@@ -86,29 +91,79 @@ async def take_rings(services: Services, lease: Lease, rings: Sequence[Ring]) ->
     return await services.commit(lease, unit)
 
 
-async def answer_ring(services: Services, lease: Lease, ring: Ring, ticket: Ticket) -> None:
-    """Read the ticket and let what is new there have its effects. Raises any `RemoteFailure` of the reading."""
+async def answer_ring(services: Services, lease: Lease, ring: Ring, ticket: Ticket) -> timedelta | None:
+    """Read the ticket and let what is new there have its effects. A pause when that could not be done now.
+
+    A ticket that is not there any more has nothing to tell.
+    """
+    moment = Moment.take(services.clock)
+    gate = await services.commit(lease, lambda connection: find_closed(connection, services, HELPDESK_SCOPE, moment))
+    if gate is not None:
+        return next_try_at(gate, moment) - moment.real
+    try:
+        reading = await _read(services, ticket)
+    except (TicketUnwritable, Permanent):
+        await services.commit_outcome(lease, lambda connection: _close_book(connection, ring, ticket))
+        return None
+    except RemoteFailure as failure:
+        record = partial(_record_failure, services=services, failure=failure, moment=moment)
+        await services.commit_outcome(lease, record)
+        return _pause(failure)
+    await services.commit_outcome(
+        lease, lambda connection: _take_reading(connection, services, ring, ticket, reading, started_at=moment.real)
+    )
+    services.metrics.count("deskbridge_tickets_read_total")
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What stands on a ticket since it was last looked at. `successor`: it was merged into that one."""
+
+    comments: Sequence[Comment]
+    successor: Successor | None
+
+
+async def _read(services: Services, ticket: Ticket) -> Reading:
     connector = services.connector
     comments = await connector.comments_since(TicketId(ticket.remote_id), ticket.read_since_at)
     successor = None
     if isinstance(connector, KnowsMerges) and any(comment.is_merge for comment in comments):
         successor = await connector.find_successor(TicketId(ticket.remote_id))
+    return Reading(comments, successor)
+
+
+def _take_reading(
+    connection: Connection, services: Services, ring: Ring, ticket: Ticket, reading: Reading, *, started_at: datetime
+) -> None:
     moment = Moment.take(services.clock)
+    reopen_gate(connection, services, HELPDESK_SCOPE, started_at=started_at)
+    current = conversations.load(connection, ticket.conversation_id)
+    for comment in sorted(reading.comments, key=lambda comment: (comment.created_at, _number(comment.id))):
+        _take_comment(connection, services, current, ticket, comment, moment)
+    if reading.comments:
+        newest = max(comment.created_at for comment in reading.comments)
+        conversations.advance_reading(connection, ticket, newest_at=newest)
+    if reading.successor is not None:
+        merges.follow(connection, services, current, ticket, reading.successor, moment)
+    conversations.save(connection, current)
+    inbox.finish(connection, [entry.id for entry in ring.entries])
 
-    def unit(connection: Connection) -> None:
-        current = conversations.load(connection, ticket.conversation_id)
-        for comment in sorted(comments, key=lambda comment: (comment.created_at, _number(comment.id))):
-            _take_comment(connection, services, current, ticket, comment, moment)
-        if comments:
-            newest = max(comment.created_at for comment in comments)
-            conversations.advance_reading(connection, ticket, newest_at=newest)
-        if successor is not None:
-            merges.follow(connection, services, current, ticket, successor, moment)
-        conversations.save(connection, current)
-        inbox.finish(connection, [entry.id for entry in ring.entries])
 
-    await services.commit(lease, unit)
-    services.metrics.count("deskbridge_tickets_read_total")
+def _record_failure(connection: Connection, services: Services, failure: RemoteFailure, moment: Moment) -> None:
+    if isinstance(failure, NeedsOperator):
+        close_gate(connection, services, HELPDESK_SCOPE, failure, moment, by_status=False)
+
+
+def _pause(failure: RemoteFailure) -> timedelta:
+    """Before the ticket is read again: what the far side asks for, else a few seconds."""
+    wish = failure.after_seconds if isinstance(failure, RateLimited | RetryLater) else None
+    return timedelta(seconds=SHORTEST_PAUSE_SECONDS if wish is None else wish)
+
+
+def _close_book(connection: Connection, ring: Ring, ticket: Ticket) -> None:
+    conversations.set_ticket_status(connection, ticket.id, TicketStatus.GONE)
+    inbox.finish(connection, [entry.id for entry in ring.entries], reason="the ticket is gone")
 
 
 def _number(comment_id: str) -> tuple[int, str]:

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 
 from sqlalchemy import Connection
+from tenacity import AsyncRetrying, retry_if_exception_type, wait_random_exponential
 
 from bridge.domain.decide import Rules
 from bridge.runtime.bell import Bell
@@ -15,7 +16,7 @@ from bridge.runtime.metrics import WorkerMetrics
 from bridge.store import leases
 from bridge.store.channels import Channel
 from bridge.store.crypto import Vault
-from bridge.store.database import Database
+from bridge.store.database import Database, StoreUnavailable
 from bridge.store.leases import Lease
 from bridge.whatsapp.client import CloudApi
 from connectors.interface import HelpdeskConnector
@@ -53,6 +54,15 @@ class Services:
             return unit(connection)
 
         return await self.database.write(fenced)
+
+    async def commit_outcome(self, lease: Lease, unit: Callable[[Connection], T]) -> T:
+        """`commit` for what a call brought: it is known nowhere else, so it is tried until the lease is lost."""
+        async for attempt in AsyncRetrying(
+            retry=retry_if_exception_type(StoreUnavailable), wait=wait_random_exponential(0.1, max=2)
+        ):
+            with attempt:
+                return await self.commit(lease, unit)
+        raise AssertionError("the retrying has no end")
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,8 @@ from sqlalchemy import Connection
 from bridge.domain import notes
 from bridge.domain.decide import ClosedWindowPolicy, DeliveryRefused, FailureMeaning, decide
 from bridge.domain.retry import backoff, pair_limit_pause
-from bridge.runtime.apply import MIDDLE, Subject, add_note, apply
+from bridge.runtime import gates
+from bridge.runtime.apply import MIDDLE, Subject, add_note, apply, hold_what_waits
 from bridge.runtime.services import WHATSAPP_SCOPE, Moment, Services
 from bridge.store import channels, contacts, conversations, inbox, messages, outbox
 from bridge.store.contacts import Address
@@ -32,7 +33,7 @@ from connectors.errors import (
     RetryLater,
 )
 
-UNCONFIRMED_AFTER = timedelta(seconds=40)
+UNCONFIRMED_AFTER = timedelta(seconds=34)
 """From the start of the call; the note is on the ticket within 60 s of it, so the helpdesk is asked by 45 s."""
 
 
@@ -94,10 +95,8 @@ def _look(connection: Connection, services: Services, conversation_id: str, mome
         return _tell(connection, services, current, head, notes.gave_up(text, hours=hours), moment)
     if not current.window.is_open(moment.business):
         return _stop_at_closed_window(connection, services, current, head, text, moment)
-    gate = channels.load_gate(connection, channel_id=services.channel.id, scope=WHATSAPP_SCOPE)
-    if gate is not None and not channels.claim_probe(
-        connection, channel_id=services.channel.id, scope=WHATSAPP_SCOPE, real_now=moment.real
-    ):
+    gate = gates.find_closed(connection, services, WHATSAPP_SCOPE, moment)
+    if gate is not None:
         _wait_at_gate(connection, services, current, head, text, gate, moment)
         return None
     return Send(
@@ -145,14 +144,14 @@ def _stop_at_closed_window(
     text: str,
     moment: Moment,
 ) -> Again:
-    """The window closed while the reply waited: nothing of this conversation leaves."""
+    """The window closed while replies waited: nothing of this conversation leaves."""
     if services.rules.closed_window is ClosedWindowPolicy.REJECT:
         outbox.set_state(connection, [head.id], EffectState.FAILED, code="window closed")
         note = notes.rejected(text, window=current.window, now=moment.business)
-    else:
-        outbox.hold(connection, head.id, until=moment.business + services.rules.hold_for)
-        note = notes.held(text, window=current.window, now=moment.business, hold_for=services.rules.hold_for)
-    return _tell(connection, services, current, head, note, moment)
+        return _tell(connection, services, current, head, note, moment)
+    hold_what_waits(connection, services, current, moment=moment)
+    conversations.save(connection, current)
+    return Again()
 
 
 def _wait_at_gate(
@@ -168,7 +167,7 @@ def _wait_at_gate(
         connection,
         [head.id],
         state=EffectState.READY,
-        not_before_at=max(gate.next_probe_at, moment.real + timedelta(seconds=1)),
+        not_before_at=gates.next_try_at(gate, moment),
         code=gate.code,
     )
     if not outbox.was_told(
@@ -229,7 +228,7 @@ async def _record(services: Services, lease: Lease, step: Send, outcome: Accepte
             return True
         return _record_failure(connection, services, step, effect, outcome, moment)
 
-    again = await services.commit(lease, unit)
+    again = await services.commit_outcome(lease, unit)
     label = "done" if isinstance(outcome, Accepted) else type(outcome).__name__
     services.metrics.count("deskbridge_effects_total", f"send_text:{label}")
     return again
@@ -248,7 +247,7 @@ def _record_accepted(
     messages.accept(connection, services.vault, step.effect.message_id, wamid=accepted.wamid, now=moment.business)
     if effect.state is EffectState.PERFORMING:
         outbox.set_state(connection, [effect.id], EffectState.DONE)
-    channels.open_gate(connection, channel_id=services.channel.id, scope=WHATSAPP_SCOPE, by_status=False)
+    gates.reopen_gate(connection, services, WHATSAPP_SCOPE, started_at=effect.started_at or moment.real)
     if not contacts.learn(
         connection, services.vault, step.contact_id, bsuid=accepted.bsuid, wa_id=accepted.wa_id, now=moment.business
     ):
@@ -259,7 +258,7 @@ def _record_accepted(
 
 def _limited_for(effect: EffectRecord, failure: RateLimited) -> float:
     if failure.limit == LimitScope.PAIR:
-        return max(failure.after_seconds, pair_limit_pause(effect.attempts + 1).total_seconds())
+        return max(failure.after_seconds, pair_limit_pause(effect.failures + 1).total_seconds())
     return failure.after_seconds
 
 
@@ -273,6 +272,7 @@ def _record_failure(
 ) -> bool:
     match failure:
         case RateLimited():
+            outbox.count_failure(connection, [effect.id])
             outbox.retry(
                 connection,
                 [effect.id],
@@ -282,11 +282,12 @@ def _record_failure(
             )
             return False
         case RetryLater(after_seconds=None):
+            outbox.count_failure(connection, [effect.id])
             outbox.retry(
                 connection,
                 [effect.id],
                 state=EffectState.READY,
-                due_at=moment.business + backoff(effect.attempts, jitter=MIDDLE),
+                due_at=moment.business + backoff(effect.failures + 1, jitter=MIDDLE),
                 code=failure.code,
             )
             return False
@@ -310,17 +311,7 @@ def _record_failure(
             services.metrics.count("deskbridge_unknown_outcomes_total", "send_text")
             return False
         case NeedsOperator():
-            fresh = channels.close_gate(
-                connection,
-                channel_id=services.channel.id,
-                scope=WHATSAPP_SCOPE,
-                code=failure.code,
-                action=failure.action,
-                by_status=False,
-                real_now=moment.real,
-            )
-            if fresh:
-                channels.raise_alarm(connection, kind="needs_operator", subject=WHATSAPP_SCOPE, now=moment.real)
+            gates.close_gate(connection, services, WHATSAPP_SCOPE, failure, moment, by_status=False)
             outbox.retry(connection, [effect.id], state=EffectState.READY, not_before_at=moment.real, code=failure.code)
             return True
         case Permanent():
@@ -331,7 +322,7 @@ def _record_failure(
                 DeliveryRefused(
                     text=step.text,
                     sent_at=moment.business,
-                    attempts=effect.attempts,
+                    refusals=effect.refusals,
                     meaning=FailureMeaning.WINDOW_CLOSED if is_window else FailureMeaning.PERMANENT,
                     failure=explain(int(failure.code) if failure.code.isdigit() else None),
                 ),

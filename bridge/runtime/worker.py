@@ -54,8 +54,7 @@ class BellWorker(SimpleWorker):
 def run(settings: Settings) -> None:
     """Work until SIGTERM or SIGINT. Raises `StoreUnavailable` and `SettingsError` at the start."""
     stop = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: stop.set())
-    signal.signal(signal.SIGINT, lambda *_: stop.set())
+    _obey_signals(stop)
     holder = f"{socket.gethostname()}:{os.getpid()}:{new_id()}"
     with wiring.open_store(settings) as store, asyncio.Runner() as runner:
         loop = runner.get_loop()
@@ -75,6 +74,11 @@ def run(settings: Settings) -> None:
             wait_for(workshop_context.__aexit__(None, None, None))
             loop.call_soon_threadsafe(loop.stop)
             thread.join()
+
+
+def _obey_signals(stop: threading.Event) -> None:
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    signal.signal(signal.SIGINT, lambda *_: stop.set())
 
 
 def _run_loop(loop: asyncio.AbstractEventLoop) -> None:
@@ -105,6 +109,7 @@ async def _leave(workshop: Workshop, holder: str) -> None:
 
 def _answer_bells(settings: Settings, stop: threading.Event) -> None:
     while not stop.is_set():
+        _obey_signals(stop)
         connection = Redis.from_url(
             settings.redis_url.get_secret_value(),
             socket_connect_timeout=REDIS_PATIENCE_SECONDS,
@@ -120,6 +125,7 @@ def _answer_bells(settings: Settings, stop: threading.Event) -> None:
             log.warning("redis.unavailable")
         finally:
             connection.close()
+        _obey_signals(stop)  # RQ leaves handlers of its own behind
         if not stop.is_set():
             # Bells cannot be heard: look at the tables, as the sweep would have made us.
             jobs.drain()

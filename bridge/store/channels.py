@@ -62,11 +62,10 @@ def close_gate(
 ) -> bool:
     """Nothing of this scope until a person acts, but for a probe every 30 s. True when it was open before."""
     mine = (gate.c.channel_id == channel_id) & (gate.c.scope == scope)
-    known = connection.execute(update(gate).where(mine).values(code=code, action=action, by_status=by_status)).rowcount
-    if known:
-        return False
-    connection.execute(
-        insert(gate).values(
+    make = sqlite_insert if connection.dialect.name == "sqlite" else postgresql_insert
+    fresh = connection.execute(
+        make(gate)
+        .values(
             id=new_id(),
             channel_id=channel_id,
             scope=scope,
@@ -76,8 +75,11 @@ def close_gate(
             closed_at=real_now,
             next_probe_at=real_now + PROBE_EVERY,
         )
-    )
-    return True
+        .on_conflict_do_nothing(index_elements=[gate.c.channel_id, gate.c.scope])
+    ).rowcount
+    if not fresh:
+        connection.execute(update(gate).where(mine).values(code=code, action=action, by_status=by_status))
+    return bool(fresh)
 
 
 def claim_probe(connection: Connection, *, channel_id: str, scope: str, real_now: datetime) -> bool:
@@ -91,12 +93,16 @@ def claim_probe(connection: Connection, *, channel_id: str, scope: str, real_now
     )
 
 
-def open_gate(connection: Connection, *, channel_id: str, scope: str, by_status: bool) -> bool:
-    """It works again. A gate that a status closed is opened by a status alone. True when it was closed."""
-    condition = (gate.c.channel_id == channel_id) & (gate.c.scope == scope)
-    if not by_status:
-        condition &= gate.c.by_status.is_(False)
-    return bool(connection.execute(delete(gate).where(condition)).rowcount)
+def open_gate(
+    connection: Connection, *, channel_id: str, scope: str, by_status: bool, started_at: datetime
+) -> str | None:
+    """A call that began at `started_at` went well, so it works again. Returns the code it was closed for, None when it
+    was open, or stays closed: a call of before says nothing, and what a status closed is opened by a status alone."""
+    known = load_gate(connection, channel_id=channel_id, scope=scope)
+    if known is None or started_at <= known.closed_at or (known.by_status and not by_status):
+        return None
+    connection.execute(delete(gate).where(gate.c.channel_id == channel_id, gate.c.scope == scope))
+    return known.code
 
 
 def load_gates(connection: Connection) -> list[tuple[str, str, str]]:
@@ -160,3 +166,8 @@ def is_feed_due(connection: Connection, *, channel_id: str, every: timedelta, re
         select(feed.c.claimed_at).where(feed.c.channel_id == channel_id)
     ).scalar_one_or_none()
     return claimed_at is None or claimed_at <= real_now - every
+
+
+def postpone_feed(connection: Connection, *, channel_id: str, claimed_at: datetime) -> None:
+    """As if the last claim had been then: the asking failed, and is due again an interval later."""
+    connection.execute(update(feed).where(feed.c.channel_id == channel_id).values(claimed_at=claimed_at))

@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from sqlalchemy import Connection, insert, select, update
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from bridge.domain.model import Bsuid, Sender, WaId
 from bridge.store.crypto import Vault
@@ -14,6 +16,10 @@ NAME = "contact.name"
 VALUE = "contact_identity.value"
 BSUID_KIND = "bsuid"
 WA_ID_KIND = "wa_id"
+
+
+class ContactRaced(Exception):
+    """Somebody else has just made this contact: look again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +43,7 @@ class Address:
 def find_or_create(connection: Connection, vault: Vault, sender: Sender, *, shard: int, now: datetime) -> ContactRef:
     """The contact of a sender, with every id of this message known from now on.
 
-    Raises `IntegrityError` when another transaction creates the same one at this moment: try again.
+    Raises `ContactRaced` when another transaction made the same one at this moment: try again.
     """
     wanted = [(kind, value) for kind, value in ((BSUID_KIND, sender.bsuid), (WA_ID_KIND, sender.wa_id)) if value]
     known: dict[str, tuple[str, str]] = {}
@@ -64,7 +70,8 @@ def find_or_create(connection: Connection, vault: Vault, sender: Sender, *, shar
             )
     for kind, value in wanted:
         if kind not in known:
-            _add_identity(connection, vault, owner_id, kind=kind, value=value, now=now)
+            if not _add_identity(connection, vault, owner_id, kind=kind, value=value, now=now):
+                raise ContactRaced
         elif known[kind][1] == owner_id:
             connection.execute(
                 update(contact_identity).where(contact_identity.c.id == known[kind][0]).values(last_seen_at=now)
@@ -87,10 +94,12 @@ def _create(connection: Connection, vault: Vault, sender: Sender, *, shard: int,
 
 def _add_identity(
     connection: Connection, vault: Vault, contact_id: str, *, kind: str, value: str, now: datetime
-) -> None:
+) -> bool:
     row_id = new_id()
-    connection.execute(
-        insert(contact_identity).values(
+    make = sqlite_insert if connection.dialect.name == "sqlite" else postgresql_insert
+    added = connection.execute(
+        make(contact_identity)
+        .values(
             id=row_id,
             contact_id=contact_id,
             kind=kind,
@@ -98,7 +107,9 @@ def _add_identity(
             value=vault.seal_text(value, VALUE, row_id),
             last_seen_at=now,
         )
+        .on_conflict_do_nothing(index_elements=[contact_identity.c.kind, contact_identity.c.value_index])
     )
+    return bool(added.rowcount)
 
 
 def find(connection: Connection, vault: Vault, *, kind: str, value: str) -> ContactRef | None:
@@ -136,7 +147,7 @@ def learn(
             continue
         owner = find(connection, vault, kind=kind, value=value)
         if owner is None:
-            _add_identity(connection, vault, contact_id, kind=kind, value=value, now=now)
+            clean &= _add_identity(connection, vault, contact_id, kind=kind, value=value, now=now)
         elif owner.id != contact_id:
             clean = False
     return clean

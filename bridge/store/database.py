@@ -10,6 +10,7 @@ import contextlib
 import fcntl
 import os
 import queue
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -213,6 +214,7 @@ class Database:
                     connection = self._writer.connect()
                 with connection.begin():
                     outcomes = [_run(connection, waiting.unit) for waiting in group]
+                    _require_transaction(connection)
         except SQLAlchemyError as exc:
             lost = type(getattr(exc, "orig", None) or exc).__name__
         except OSError as exc:
@@ -234,6 +236,18 @@ class Database:
         return None
 
 
+class TransactionGone(SQLAlchemyError):
+    """The database rolled back by itself: nothing of the group is written."""
+
+
+def _require_transaction(connection: Connection) -> None:
+    """SQLite ends a transaction by itself on a full disk or an I/O error, and takes what follows, COMMIT too, in
+    silence."""
+    driver = connection.connection.dbapi_connection
+    if isinstance(driver, sqlite3.Connection) and not driver.in_transaction:
+        raise TransactionGone
+
+
 def _run(connection: Connection, unit: Unit[Any]) -> tuple[bool, Any]:
     try:
         with connection.begin_nested():
@@ -241,6 +255,7 @@ def _run(connection: Connection, unit: Unit[Any]) -> tuple[bool, Any]:
     except DBAPIError as exc:
         if exc.connection_invalidated or connection.invalidated:
             raise
+        _require_transaction(connection)
         if isinstance(exc, OperationalError):
             return False, StoreUnavailable(type(exc.orig).__name__)
         return False, exc

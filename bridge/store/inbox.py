@@ -5,14 +5,14 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, select, text, update
+from sqlalchemy import Connection, bindparam, delete, exists, select, text, update
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from bridge.domain.inbox_item import InboxItem, InboxKind
-from bridge.store.crypto import Vault
+from bridge.store.crypto import CannotDecrypt, Vault
 from bridge.store.database import Database
 from bridge.store.ids import new_id, shard_of
-from bridge.store.tables import EPOCH, MICROSECOND, InboxState, inbox
+from bridge.store.tables import EPOCH, MICROSECOND, InboxState, inbox, message
 
 BODY = "inbox.body"
 PARKED_FOR = timedelta(hours=24)
@@ -28,7 +28,7 @@ class InboxEntry:
     kind: InboxKind
     channel: str
     shard: int
-    body: bytes = field(repr=False)
+    body: bytes | None = field(repr=False)
     received_at: datetime
     position: int
     attempts: int
@@ -112,7 +112,7 @@ def insert_rows(connection: Connection, rows: Sequence[dict[str, Any]]) -> int:
 def load_due(
     connection: Connection, vault: Vault, *, shards: Sequence[int], now: datetime, limit: int
 ) -> list[InboxEntry]:
-    """What waits on these shards, oldest first."""
+    """What waits on these shards, oldest first. A row that does not open is there with no body."""
     rows = connection.execute(
         select(inbox)
         .where(inbox.c.shard.in_(shards), inbox.c.state == InboxState.NEW.value, inbox.c.due_at <= now)
@@ -129,13 +129,20 @@ def _entry(row: Any, vault: Vault) -> InboxEntry:
         kind=InboxKind(row.kind),
         channel=row.channel,
         shard=row.shard,
-        body=vault.unseal(row.body, BODY, row.id),
+        body=_body(row, vault),
         received_at=row.received_at,
         position=row.position,
         attempts=row.attempts,
         state=InboxState(row.state),
         reason=row.reason,
     )
+
+
+def _body(row: Any, vault: Vault) -> bytes | None:
+    try:
+        return vault.unseal(row.body, BODY, row.id)
+    except CannotDecrypt:
+        return None
 
 
 def load_entry(connection: Connection, vault: Vault, entry_id: str) -> InboxEntry | None:
@@ -178,6 +185,21 @@ def unpark(connection: Connection, *, match_index: bytes) -> None:
     )
 
 
+def unpark_known(connection: Connection, *, shard: int, now: datetime) -> None:
+    """A status that was parked at the very moment its message got a wamid is no stranger's."""
+    known = select(message.c.wamid_index).where(message.c.wamid_index == inbox.c.match_index)
+    connection.execute(
+        update(inbox)
+        .where(
+            inbox.c.shard == shard,
+            inbox.c.state == InboxState.PARKED.value,
+            inbox.c.due_at <= now,
+            exists(known),
+        )
+        .values(state=InboxState.NEW.value, due_at=EPOCH, match_index=None)
+    )
+
+
 def expire_parked(connection: Connection, *, shard: int, now: datetime) -> int:
     return connection.execute(
         update(inbox)
@@ -204,6 +226,11 @@ def prune(connection: Connection, *, before: datetime, limit: int) -> int:
     """Forget finished events of old. Meta redelivers for seven days; dead letters stay until a person decides."""
     old = select(inbox.c.id).where(inbox.c.state == InboxState.DONE.value, inbox.c.received_at < before).limit(limit)
     return connection.execute(delete(inbox).where(inbox.c.id.in_(old))).rowcount
+
+
+def wait(connection: Connection, entry_ids: Sequence[str], *, due_at: datetime) -> None:
+    """Not now, through no fault of the event's own."""
+    connection.execute(update(inbox).where(inbox.c.id.in_(entry_ids)).values(due_at=due_at))
 
 
 def bury(connection: Connection, entry_ids: Sequence[str], *, reason: str) -> None:

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, delete, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
+from bridge.store import outbox
 from bridge.store.tables import SHARDS, conversation, effect, inbox, message, shard, worker
 
 LEASE = timedelta(seconds=15)
@@ -109,7 +110,10 @@ def find_due(connection: Connection, *, now: datetime, real_now: datetime) -> Du
     work = (
         select(inbox.c.shard).where(inbox.c.state == "new", inbox.c.due_at <= now),
         select(effect.c.shard).where(
-            effect.c.state.in_(("ready", "unknown")), effect.c.due_at <= now, effect.c.not_before_at <= real_now
+            effect.c.state.in_(("ready", "unknown")),
+            effect.c.due_at <= now,
+            effect.c.not_before_at <= real_now,
+            outbox.is_head(),
         ),
         select(effect.c.shard).join(shard, shard.c.id == effect.c.shard).where(effect.c.state == "performing", is_free),
     )

@@ -42,13 +42,13 @@ def add_inbound(
     *,
     channel_id: str,
     conversation_id: str,
-    wamid: str,
+    wamid: str | None,
     kind: str,
     text: str,
     sent_at: datetime,
     now: datetime,
 ) -> str | None:
-    """Keep what a customer sent. None when this wamid is known already."""
+    """Keep what a customer sent. None when this wamid is known already; a part of a message has none of its own."""
     row_id = new_id()
     make = sqlite_insert if connection.dialect.name == "sqlite" else postgresql_insert
     added = connection.execute(
@@ -59,8 +59,8 @@ def add_inbound(
             conversation_id=conversation_id,
             direction="in",
             kind=kind,
-            wamid_index=wamid_index(vault, wamid),
-            wamid=vault.seal_text(wamid, WAMID, row_id),
+            wamid_index=None if wamid is None else wamid_index(vault, wamid),
+            wamid=None if wamid is None else vault.seal_text(wamid, WAMID, row_id),
             text=vault.seal_text(text, TEXT, row_id),
             status="received",
             status_at=now,
@@ -110,7 +110,10 @@ def load_texts(connection: Connection, vault: Vault, message_ids: Sequence[str])
 
 
 def start_sending(connection: Connection, message_id: str, *, now: datetime) -> None:
-    connection.execute(update(message).where(message.c.id == message_id).values(occurred_at=now))
+    """From here on the agent is told in 24 hours, unless it is delivered or fails first."""
+    connection.execute(
+        update(message).where(message.c.id == message_id).values(occurred_at=now, deadline_at=now + UNDELIVERED_AFTER)
+    )
 
 
 def accept(connection: Connection, vault: Vault, message_id: str, *, wamid: str, now: datetime) -> None:
@@ -123,7 +126,7 @@ def accept(connection: Connection, vault: Vault, message_id: str, *, wamid: str,
         "status": status.value,
     }
     if status is MessageStatus.ACCEPTED:
-        values |= {"status_at": now, "deadline_at": now + UNDELIVERED_AFTER}
+        values["status_at"] = now
     connection.execute(update(message).where(message.c.id == message_id).values(**values))
 
 
@@ -211,15 +214,15 @@ def save_statuses(connection: Connection, vault: Vault, changes: Iterable[Status
             )
 
 
-def overdue(connection: Connection, *, shard: int, now: datetime, limit: int) -> list[tuple[str, str]]:
-    """Messages not delivered 24 h after Meta took them: (message id, conversation id)."""
+def overdue(connection: Connection, *, shard: int, now: datetime, limit: int) -> list[tuple[str, str, MessageStatus]]:
+    """Messages not delivered within 24 h: (message id, conversation id, status)."""
     rows = connection.execute(
-        select(message.c.id, message.c.conversation_id)
+        select(message.c.id, message.c.conversation_id, message.c.status)
         .join(conversation, conversation.c.id == message.c.conversation_id)
         .where(message.c.deadline_at <= now, conversation.c.shard == shard)
         .limit(limit)
     )
-    return [(row.id, row.conversation_id) for row in rows]
+    return [(row.id, row.conversation_id, MessageStatus(row.status)) for row in rows]
 
 
 def clear_deadline(connection: Connection, message_id: str) -> None:

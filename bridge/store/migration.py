@@ -1,6 +1,7 @@
 """Is the schema current, and how does it become so? Alembic, the same steps on SQLite and PostgreSQL."""
 
 import contextlib
+import functools
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -27,6 +28,7 @@ def _config() -> Config:
     return config
 
 
+@functools.cache
 def newest() -> str:
     """The revision that this code needs."""
     head = ScriptDirectory.from_config(_config()).get_current_head()
@@ -40,6 +42,9 @@ def upgrade(url: str) -> None:
     try:
         with _alone(engine, url), engine.begin() as connection:
             if engine.dialect.name == "postgresql":
+                # A migration may take its time, and waits for another one as long as that takes.
+                connection.execute(text("SET LOCAL lock_timeout = 0"))
+                connection.execute(text("SET LOCAL statement_timeout = 0"))
                 connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": ADVISORY_LOCK})
             config = _config()
             config.attributes["connection"] = connection

@@ -49,6 +49,8 @@ class EffectRecord:
     started_at: datetime | None
     told: str | None
     code: str | None
+    failures: int
+    refusals: int
 
 
 def add(
@@ -81,6 +83,8 @@ def add(
             message_id=message_id,
             ticket_id=ticket_id,
             attempts=0,
+            failures=0,
+            refusals=0,
             created_at=now,
             due_at=now,
             not_before_at=EPOCH,
@@ -109,6 +113,8 @@ def _record(row: Any, vault: Vault) -> EffectRecord:
         started_at=row.started_at,
         told=row.told,
         code=row.code,
+        failures=row.failures,
+        refusals=row.refusals,
     )
 
 
@@ -119,26 +125,32 @@ class DueLane:
     shard: int
 
 
-def due_lanes(
-    connection: Connection, *, shards: Sequence[int], now: datetime, real_now: datetime, limit: int
-) -> list[DueLane]:
-    """Lanes whose head may be worked on."""
+def is_head() -> ColumnElement[bool]:
+    """Nothing stands before this effect in its lane."""
     earlier = effect.alias("earlier")
+    return ~exists().where(
+        and_(
+            earlier.c.conversation_id == effect.c.conversation_id,
+            earlier.c.lane == effect.c.lane,
+            earlier.c.state.in_(OPEN),
+            earlier.c.seq < effect.c.seq,
+        )
+    )
+
+
+def due_lanes(
+    connection: Connection, *, shards: Sequence[int], lane: Lane, now: datetime, real_now: datetime, limit: int
+) -> list[DueLane]:
+    """Lanes of one kind whose head may be worked on."""
     rows = connection.execute(
         select(effect.c.conversation_id, effect.c.lane, effect.c.shard)
         .where(
             effect.c.shard.in_(shards),
+            effect.c.lane == lane.value,
             effect.c.state.in_((EffectState.READY.value, EffectState.UNKNOWN.value)),
             effect.c.due_at <= now,
             effect.c.not_before_at <= real_now,
-            ~exists().where(
-                and_(
-                    earlier.c.conversation_id == effect.c.conversation_id,
-                    earlier.c.lane == effect.c.lane,
-                    earlier.c.state.in_(OPEN),
-                    earlier.c.seq < effect.c.seq,
-                )
-            ),
+            is_head(),
         )
         .order_by(effect.c.due_at, effect.c.id)
         .limit(limit)
@@ -251,12 +263,29 @@ def renew_message(connection: Connection, effect_id: str, *, message_id: str) ->
     connection.execute(update(effect).where(effect.c.id == effect_id).values(message_id=message_id))
 
 
-def release_held(connection: Connection, conversation_id: str) -> int:
+def release_held(connection: Connection, conversation_id: str, *, now: datetime) -> int:
+    """What was held may go. Its time on hold does not count as time of trying."""
     return connection.execute(
         update(effect)
         .where(effect.c.conversation_id == conversation_id, effect.c.state == EffectState.HELD.value)
-        .values(state=EffectState.READY.value, due_at=EPOCH, expires_at=None)
+        .values(state=EffectState.READY.value, created_at=now, due_at=EPOCH, expires_at=None)
     ).rowcount
+
+
+def hold_lane(connection: Connection, vault: Vault, conversation_id: str, *, until: datetime) -> list[EffectRecord]:
+    """Everything that waits to be sent waits for the window instead. Returns it, in order."""
+    rows = connection.execute(
+        select(effect)
+        .where(
+            effect.c.conversation_id == conversation_id,
+            effect.c.lane == Lane.WHATSAPP.value,
+            effect.c.state == EffectState.READY.value,
+        )
+        .order_by(effect.c.seq)
+    ).all()
+    for row in rows:
+        hold(connection, row.id, until=until)
+    return [_record(row, vault) for row in rows]
 
 
 def hold(connection: Connection, effect_id: str, *, until: datetime) -> None:
@@ -313,7 +342,8 @@ def resend(
         .values(
             state=(EffectState.HELD if held_until else EffectState.READY).value,
             message_id=message_id,
-            attempts=0,
+            failures=0,
+            refusals=0,
             created_at=now,
             due_at=EPOCH,
             not_before_at=EPOCH,
@@ -354,9 +384,14 @@ def load_last_sends(connection: Connection, vault: Vault, conversation_id: str, 
     ]
 
 
-def adopt_left_behind(connection: Connection, *, shard: int, helpdesk_timeout: timedelta) -> int:
-    """What a dead holder was performing may have happened: it is looked up no earlier than its call could end."""
+def adopt_left_behind(
+    connection: Connection, *, shard: int, helpdesk_timeout: timedelta, conversation_id: str | None = None
+) -> int:
+    """What somebody was performing whose result is lost may have happened: it is looked up no earlier than its call
+    could end. `conversation_id`: of that conversation alone."""
     left = and_(effect.c.shard == shard, effect.c.state == EffectState.PERFORMING.value)
+    if conversation_id is not None:
+        left = and_(left, effect.c.conversation_id == conversation_id)
     rows = connection.execute(select(effect.c.id, effect.c.lane, effect.c.started_at).where(left)).all()
     for row in rows:
         pause = helpdesk_timeout if row.lane == Lane.HELPDESK.value else timedelta(0)
@@ -373,8 +408,40 @@ def adopt_left_behind(connection: Connection, *, shard: int, helpdesk_timeout: t
     return len(rows)
 
 
-def count_attempt(connection: Connection, effect_id: str) -> None:
-    connection.execute(update(effect).where(effect.c.id == effect_id).values(attempts=effect.c.attempts + 1))
+def count_failure(connection: Connection, effect_ids: Sequence[str]) -> None:
+    """A passing failure: the pause before the next attempt grows with these."""
+    connection.execute(update(effect).where(effect.c.id.in_(effect_ids)).values(failures=effect.c.failures + 1))
+
+
+def count_refusal(connection: Connection, effect_id: str) -> None:
+    """Meta took the message and then said that it was not delivered."""
+    connection.execute(update(effect).where(effect.c.id == effect_id).values(refusals=effect.c.refusals + 1))
+
+
+def has_waiting_note(connection: Connection, conversation_id: str) -> bool:
+    """Does a note for the agent wait behind what comes first?"""
+    return (
+        connection.execute(
+            select(effect.c.id)
+            .where(
+                effect.c.conversation_id == conversation_id,
+                effect.c.lane == Lane.HELPDESK.value,
+                effect.c.state == EffectState.READY.value,
+                effect.c.kind == EffectKind.ADD_NOTE.value,
+            )
+            .limit(1)
+        ).one_or_none()
+        is not None
+    )
+
+
+def wake(connection: Connection, *, lane: Lane, code: str) -> None:
+    """What waited for an operator may go at once, on whichever shard: a hint alone, so no fence guards it."""
+    connection.execute(
+        update(effect)
+        .where(effect.c.lane == lane.value, effect.c.state.in_(("ready", "unknown")), effect.c.code == code)
+        .values(not_before_at=EPOCH)
+    )
 
 
 def was_told(connection: Connection, conversation_id: str, *, ticket_id: str | None, reason: str) -> bool:

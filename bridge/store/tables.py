@@ -248,6 +248,9 @@ class EffectRow(SQLModel, table=True):
     """The first effect of the batch that was frozen together; it alone holds `frozen`."""
     frozen: bytes | None = _sealed_or_none()
     attempts: int = 0
+    """Never goes back: the keys of requests are made of it."""
+    failures: int = 0
+    refusals: int = 0
     created_at: datetime = _time()
     due_at: datetime = _time()
     not_before_at: datetime = _time()

@@ -108,13 +108,14 @@ def ticket_external_id(key: EffectKey) -> str:
 
 
 def ticket_request(draft: TicketDraft, *, key: EffectKey, field_ids: Mapping[str, int]) -> bytes:
-    """`POST /tickets`. Submitter = requester, else Zendesk takes it for a proactive ticket (fact sheet Zendesk 2.1)."""
+    """`POST /tickets`. Where the customer speaks, submitter = requester, else Zendesk takes it for a proactive ticket;
+    a note of our own stays ours, since the submitter is the first comment's author (fact sheet Zendesk 2.1)."""
     requester_id = int(draft.requester)
     ticket: dict[str, object] = {
         "subject": _inert(draft.subject),
         "comment": _comment(draft.comment),
         "requester_id": requester_id,
-        "submitter_id": requester_id,
+        **({} if draft.comment.author is None else {"submitter_id": requester_id}),
         "external_id": ticket_external_id(key),
         "tags": [TAG],
         "metadata": {_MARKER: {"key": key, "conversation": draft.conversation_key}},
@@ -129,7 +130,7 @@ def ticket_request(draft: TicketDraft, *, key: EffectKey, field_ids: Mapping[str
 def comment_request(draft: CommentDraft, *, key: EffectKey, field_ids: Mapping[str, int]) -> bytes:
     """`PUT /tickets/{id}`. Never `tags`: on an update they replace all."""
     ticket: dict[str, object] = {"comment": _comment(draft), "metadata": {_MARKER: {"key": key}}}
-    if draft.reopen:
+    if draft.reopen and not draft.was_new:
         ticket["status"] = "open"
     if custom_fields := _custom_fields(draft, field_ids):
         ticket["custom_fields"] = custom_fields
@@ -137,7 +138,8 @@ def comment_request(draft: CommentDraft, *, key: EffectKey, field_ids: Mapping[s
 
 
 def asks_to_reopen(prepared: bytes) -> bool:
-    return bool(json.loads(prepared)["ticket"].get("status") == "open")
+    """Was it prepared with `reopen`? What customers write is public, and nothing else of ours is."""
+    return bool(json.loads(prepared)["ticket"]["comment"]["public"])
 
 
 def with_stamp(prepared: bytes, *, updated_at: str) -> bytes:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from bridge.domain.commands import Command
 from bridge.domain.customer_service_window import CustomerServiceWindow
 from bridge.domain.decide import (
-    SEND_ATTEMPTS_AFTER_REFUSAL,
+    RESENDS_AFTER_REFUSAL,
     AddNote,
     AgentCommanded,
     AgentReplied,
@@ -54,7 +54,7 @@ refusals = st.builds(
     DeliveryRefused,
     text=st.text(max_size=50),
     sent_at=moments,
-    attempts=st.integers(1, 6),
+    refusals=st.integers(0, 6),
     meaning=st.sampled_from(FailureMeaning),
     failure=st.just(FAILURE),
 )
@@ -228,8 +228,8 @@ def test_resend_of_nothing_says_so(window: CustomerServiceWindow) -> None:
 # Meta said `failed`
 
 
-def refused(meaning: FailureMeaning, *, attempts: int = 1, sent_at: datetime = NOW) -> DeliveryRefused:
-    return DeliveryRefused("Hello", sent_at, attempts, meaning, FAILURE)
+def refused(meaning: FailureMeaning, *, refusals: int = 0, sent_at: datetime = NOW) -> DeliveryRefused:
+    return DeliveryRefused("Hello", sent_at, refusals, meaning, FAILURE)
 
 
 def test_reply_that_meta_refused_for_the_window_is_held_and_closes_it() -> None:
@@ -253,10 +253,10 @@ def test_refused_reply_goes_again_when_the_customer_wrote_meanwhile() -> None:
     assert decision.window.is_open(NOW)
 
 
-@pytest.mark.parametrize("attempts", range(1, 6))
-def test_passing_failure_is_tried_again_a_few_times_and_then_told(attempts: int) -> None:
-    found = effects(OPEN, refused(FailureMeaning.TRY_AGAIN, attempts=attempts))
-    if attempts < SEND_ATTEMPTS_AFTER_REFUSAL:
+@pytest.mark.parametrize("refusals", range(5))
+def test_passing_failure_is_tried_again_a_few_times_and_then_told(refusals: int) -> None:
+    found = effects(OPEN, refused(FailureMeaning.TRY_AGAIN, refusals=refusals))
+    if refusals < RESENDS_AFTER_REFUSAL:
         assert found == (TryAgain(),)
     else:
         assert found[0] == GiveUp()
@@ -264,7 +264,7 @@ def test_passing_failure_is_tried_again_a_few_times_and_then_told(attempts: int)
 
 
 def test_failure_that_an_operator_must_mend_waits_in_silence() -> None:
-    assert effects(OPEN, refused(FailureMeaning.NEEDS_OPERATOR, attempts=99)) == (WaitForOperator(),)
+    assert effects(OPEN, refused(FailureMeaning.NEEDS_OPERATOR, refusals=99)) == (WaitForOperator(),)
 
 
 def test_permanent_failure_is_told_with_reason_and_advice() -> None:

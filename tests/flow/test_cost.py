@@ -23,8 +23,7 @@ def test_ten_messages_that_wait_together_cost_one_or_two_writes(world: World) ->
     world.settle()
     world.faults({"zendesk.down": True, "zendesk.down_retry_after_seconds": 3})
     texts = [world.words(f"thought {number}") for number in range(10)]
-    for text in texts:
-        ana.writes(text)
+    ana.writes_one_after_the_other(texts)
     eventually(lambda: world.installation.metric("deskbridge_effect_rows", kind="post_message", state="ready"), 10.0)
     mark = world.calls_mark()
     world.faults({"zendesk.down": False})
@@ -38,8 +37,7 @@ def test_ten_first_messages_that_wait_together_open_one_ticket_with_one_write(wo
     world.faults({"zendesk.down": True, "zendesk.down_retry_after_seconds": 3})
     ana = world.customer()
     texts = [world.words(f"thought {number}") for number in range(10)]
-    for text in texts:
-        ana.writes(text)
+    ana.writes_one_after_the_other(texts)
     eventually(lambda: world.installation.metric("deskbridge_effect_rows", kind="post_message", state="ready"), 10.0)
     mark = world.calls_mark()
     world.faults({"zendesk.down": False})

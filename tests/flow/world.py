@@ -176,6 +176,12 @@ class Customer:
         wamid: str = self.world.post(f"/customers/{self.id}/messages", wish)["wamid"]
         return wamid
 
+    def writes_one_after_the_other(self, texts: Sequence[str]) -> None:
+        """A second apart by WhatsApp's timestamps, the last one now; webhooks overtake each other as they like."""
+        now = int(self.world.now().timestamp())
+        for before, text in zip(range(len(texts) - 1, -1, -1), texts, strict=True):
+            self.writes(text, timestamp=now - before)
+
     def change(self, **switches: Any) -> None:
         self.world.post(f"/customers/{self.id}", switches)
 
@@ -249,7 +255,7 @@ class Ticket:
 
     def shows(self, *texts: str, patience_seconds: float = PATIENCE_SECONDS) -> None:
         """Waits until what the customer wrote stands here, each text once and in this order."""
-        eventually(lambda: in_order(self.from_customer(), texts), True, patience_seconds=patience_seconds)
+        eventually(self.from_customer, lambda shown: in_order(shown, texts), patience_seconds=patience_seconds)
 
     def note(self, *parts: str, patience_seconds: float = PATIENCE_SECONDS) -> str:
         """Waits for a note of the bridge that contains all of `parts`; the note."""

@@ -207,14 +207,13 @@ async def test_limit_that_sinks_below_what_was_drawn_waits_for_enough_to_pass(bu
 
 
 async def test_usage_counts_the_last_period_alone(buckets: Buckets, redis: Redis) -> None:
-    assert await buckets.usage("account", period_seconds=60) == (0, None, None)
+    assert await buckets.usage("account", period_seconds=60) == (0, None)
     await buckets.take([ACCOUNT])
     await age(redis, 50)
     await buckets.take([ACCOUNT])
     await age(redis, 20)
-    used, newest_seconds, _ = await buckets.usage("account", period_seconds=60)
-    assert used == 1
-    assert newest_seconds == pytest.approx(20, abs=2)
+    await buckets.learn("account", limit=7, remaining=7, reset_seconds=9)
+    assert await buckets.usage("account", period_seconds=60) == (1, 7)
 
 
 async def test_wiped_redis_costs_the_count_and_nothing_else(buckets: Buckets, redis: Redis) -> None:
@@ -344,36 +343,32 @@ async def test_learning_without_redis_is_no_failure(lonely: HelpdeskBudget) -> N
     await lonely.take("comment", CALL)
 
 
-async def wait_for_company(budget: HelpdeskBudget, *, waited_seconds: float = 0.0) -> float:
-    return await budget.coalescing_wait(
-        "ticket:7", limit=30, period_seconds=600, account_bucket="account", waited_seconds=waited_seconds
-    )
+async def pause(budget: HelpdeskBudget) -> float:
+    return await budget.coalescing_pause("ticket:7", limit=30, period_seconds=600, account_bucket="account")
 
 
 async def test_messages_wait_for_company_once_a_third_of_the_tickets_writes_is_used(
     budget: HelpdeskBudget, redis: Redis
 ) -> None:
     write = [Draw("ticket:7", 30, 600)]
-    for _ in range(10):
+    pauses = []
+    for _ in range(30):
         await budget.take("comment", write)
-    assert await wait_for_company(budget) == 0
-    for _ in range(10):
-        await budget.take("comment", write)
-    assert await wait_for_company(budget) == pytest.approx(10, abs=0.5)
-    await age(redis, 8)
-    assert await wait_for_company(budget) == pytest.approx(2, abs=0.5)
-    await age(redis, 8)
-    assert await wait_for_company(budget) == 0
+        pauses.append(await pause(budget))
+    assert pauses[:10] == [0] * 10
+    assert pauses[10:] == pytest.approx(list(range(1, 21)))
+    await age(redis, 601)
+    assert await pause(budget) == 0
 
 
-async def test_short_account_makes_messages_wait_at_most_once(budget: HelpdeskBudget) -> None:
+async def test_messages_wait_for_company_when_the_account_is_short(budget: HelpdeskBudget) -> None:
     await budget.learn("account", limit=10, remaining=10, reset_seconds=60)
+    pauses = []
     for _ in range(10):
         await budget.take("comment", [Draw("account", 10, 60)])
-    assert await wait_for_company(budget) == pytest.approx(5, abs=0.1)
-    assert await wait_for_company(budget, waited_seconds=3) == pytest.approx(2, abs=0.1)
-    assert await wait_for_company(budget, waited_seconds=9) == 0
+        pauses.append(await pause(budget))
+    assert pauses == pytest.approx([0, 0, 0, 0, 0, 1, 2, 3, 4, 5])
 
 
 async def test_nobody_waits_for_company_while_redis_is_away(lonely: HelpdeskBudget) -> None:
-    assert await wait_for_company(lonely) == 0
+    assert await pause(lonely) == 0

@@ -179,6 +179,8 @@ def upgrade() -> None:
         sa.Column("batch_id", sa.String(), nullable=True),
         sa.Column("frozen", sa.LargeBinary(), nullable=True),
         sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("failures", sa.Integer(), nullable=False),
+        sa.Column("refusals", sa.Integer(), nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("due_at", sa.BigInteger(), nullable=False),
         sa.Column("not_before_at", sa.BigInteger(), nullable=False),
