@@ -58,6 +58,7 @@ class Drain:
         self._held: dict[int, Lease] = {}
         self._lanes: set[tuple[str, Lane]] = set()
         self._rings: set[str] = set()
+        self._reading: set[str] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._reconciling = False
         self._looked_at_feed = float("-inf")
@@ -83,7 +84,7 @@ class Drain:
         try:
             while not self._stop.is_set() and loop.time() - started < LONGEST_SECONDS:
                 await bell.keep_listening()
-                await self._services.flush_metrics()
+                await self._services.upkeep()
                 self._wake.clear()
                 if await self._guarded_pass() or self._tasks:
                     busy = loop.time()
@@ -262,8 +263,11 @@ class Drain:
             await self._guard_entries(
                 lease, [report.entry for report in reports], intake.take_reports(self._services, lease, reports)
             )
-        if rings:
-            for ring, ticket in await replies.take_rings(self._services, lease, replies.group_rings(rings)):
+        # A ring that comes while its ticket is being read may be of something newer: it is read once more afterwards.
+        heard = [ring for ring in replies.group_rings(rings) if ring.ticket_id not in self._reading]
+        if heard:
+            for ring, ticket in await replies.take_rings(self._services, lease, heard):
+                self._reading.add(ring.ticket_id)
                 self._rings.update(entry.id for entry in ring.entries)
                 self._spawn(self._answer_ring(lease, ring, ticket))
         return True
@@ -307,6 +311,7 @@ class Drain:
             log.error("ring.failed", exc_info=exc, shard=lease.shard)
             await self._postpone(lease, ring.entries, reason=type(exc).__name__)
         finally:
+            self._reading.discard(ring.ticket_id)
             self._rings.difference_update(entry.id for entry in ring.entries)
 
     def _start_lane(self, due: DueLane) -> None:

@@ -70,6 +70,7 @@ async def take_rings(services: Services, lease: Lease, rings: Sequence[Ring]) ->
         wanted = []
         for ring in rings:
             ids = [entry.id for entry in ring.entries]
+            inbox.take_rings(connection, ids)
             ticket = conversations.find_ticket(connection, channel_id=services.channel.id, remote_id=ring.ticket_id)
             if ticket is None:
                 inbox.finish(connection, ids, reason="not a ticket of ours")
@@ -84,7 +85,6 @@ async def take_rings(services: Services, lease: Lease, rings: Sequence[Ring]) ->
             if shard != lease.shard:
                 inbox.rehome(connection, ids, shard=shard)
                 continue
-            inbox.take_rings(connection, ids)
             wanted.append((ring, ticket))
         return wanted
 

@@ -44,7 +44,8 @@ class Services:
     dead_letter_after: timedelta
     reconcile_every: timedelta
     metrics: WorkerMetrics
-    flush_metrics: Callable[[], Awaitable[None]]
+    upkeep: Callable[[], Awaitable[None]]
+    """Call it often: writes counters on, and learns what `doctor --fix` has just made."""
 
     async def commit(self, lease: Lease, unit: Callable[[Connection], T]) -> T:
         """Run `unit` under the lease's fence. Raises `LeaseLost`, `StoreUnavailable`, and what the unit raises."""

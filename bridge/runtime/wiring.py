@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import hmac
+import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -35,6 +36,7 @@ from connectors.interface import HelpdeskConnector
 FIELD_IDS = "field_ids"
 WEBHOOK_SECRET = "webhook_secret"  # noqa: S105 - the name of a setting, not a secret
 INDEX_KEY = "blind_index"
+UPKEEP_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,13 +179,36 @@ async def open_connector(
         yield connector
 
 
+class Upkeep:
+    """What a worker sees to every second or so while it works. Raises `StoreUnavailable`."""
+
+    def __init__(
+        self, store: Store, channel: Channel, redis: Redis, metrics: WorkerMetrics, field_ids: dict[str, int]
+    ) -> None:
+        self._store = store
+        self._channel = channel
+        self._redis = redis
+        self._metrics = metrics
+        self._field_ids = field_ids
+        self._done_at = float("-inf")
+
+    async def __call__(self) -> None:
+        now = time.monotonic()
+        if now - self._done_at < UPKEEP_SECONDS:
+            return
+        self._done_at = now
+        await self._metrics.flush(self._redis)
+        self._field_ids |= await self._store.database.read(
+            lambda connection: load_field_ids(connection, self._store.vault, self._channel)
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Workshop:
     """What a worker process keeps for its life, in one event loop."""
 
     services: Services
     redis: Redis
-    field_ids: dict[str, int]
 
 
 @contextlib.asynccontextmanager
@@ -215,10 +240,9 @@ async def open_workshop(settings: Settings, store: Store) -> AsyncIterator[Works
                     dead_letter_after=timedelta(hours=settings.dead_letter_hours),
                     reconcile_every=timedelta(seconds=settings.reconcile_seconds),
                     metrics=metrics,
-                    flush_metrics=lambda: metrics.flush(redis),
+                    upkeep=Upkeep(store, channel, redis, metrics, field_ids),
                 ),
                 redis=redis,
-                field_ids=field_ids,
             )
     finally:
         bell.close()

@@ -89,15 +89,11 @@ def _run_loop(loop: asyncio.AbstractEventLoop) -> None:
 async def _drain(workshop: Workshop, *, holder: str, stop: threading.Event) -> None:
     services = workshop.services
     try:
-        kept = await services.database.read(
-            lambda connection: wiring.load_field_ids(connection, services.vault, services.channel)
-        )
-        workshop.field_ids.update(kept)
+        await services.upkeep()
         await Drain(services, holder=holder, stop=stop).run()
     except StoreUnavailable:
         log.warning("store.unavailable")
         await asyncio.sleep(STORE_PATIENCE_SECONDS)
-    await services.flush_metrics()
 
 
 async def _leave(workshop: Workshop, holder: str) -> None:

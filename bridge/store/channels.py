@@ -10,6 +10,7 @@ from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from bridge.store.crypto import Vault
 from bridge.store.ids import new_id
+from bridge.store.insert_once import insert_once
 from bridge.store.tables import EPOCH, alarm, channel, feed, gate, setting
 
 PROBE_EVERY = timedelta(seconds=30)
@@ -40,11 +41,17 @@ def ensure_channel(
     connection: Connection, *, helpdesk: str, phone_number_id: str, waba_id: str, now: datetime
 ) -> Channel:
     mine = (channel.c.phone_number_id == phone_number_id) & (channel.c.helpdesk == helpdesk)
-    make = sqlite_insert if connection.dialect.name == "sqlite" else postgresql_insert
-    connection.execute(
-        make(channel)
-        .values(id=new_id(), helpdesk=helpdesk, phone_number_id=phone_number_id, waba_id=waba_id, created_at=now)
-        .on_conflict_do_nothing(index_elements=[channel.c.phone_number_id, channel.c.helpdesk])
+    insert_once(
+        connection,
+        channel,
+        {
+            "id": new_id(),
+            "helpdesk": helpdesk,
+            "phone_number_id": phone_number_id,
+            "waba_id": waba_id,
+            "created_at": now,
+        },
+        unique=(channel.c.phone_number_id, channel.c.helpdesk),
     )
     row = connection.execute(select(channel).where(mine)).one()
     if row.waba_id != waba_id:
@@ -62,24 +69,24 @@ def close_gate(
 ) -> bool:
     """Nothing of this scope until a person acts, but for a probe every 30 s. True when it was open before."""
     mine = (gate.c.channel_id == channel_id) & (gate.c.scope == scope)
-    make = sqlite_insert if connection.dialect.name == "sqlite" else postgresql_insert
-    fresh = connection.execute(
-        make(gate)
-        .values(
-            id=new_id(),
-            channel_id=channel_id,
-            scope=scope,
-            code=code,
-            action=action,
-            by_status=by_status,
-            closed_at=real_now,
-            next_probe_at=real_now + PROBE_EVERY,
-        )
-        .on_conflict_do_nothing(index_elements=[gate.c.channel_id, gate.c.scope])
-    ).rowcount
+    fresh = insert_once(
+        connection,
+        gate,
+        {
+            "id": new_id(),
+            "channel_id": channel_id,
+            "scope": scope,
+            "code": code,
+            "action": action,
+            "by_status": by_status,
+            "closed_at": real_now,
+            "next_probe_at": real_now + PROBE_EVERY,
+        },
+        unique=(gate.c.channel_id, gate.c.scope),
+    )
     if not fresh:
         connection.execute(update(gate).where(mine).values(code=code, action=action, by_status=by_status))
-    return bool(fresh)
+    return fresh
 
 
 def claim_probe(connection: Connection, *, channel_id: str, scope: str, real_now: datetime) -> bool:
@@ -144,10 +151,7 @@ def claim_feed(
     connection: Connection, *, channel_id: str, every: timedelta, real_now: datetime
 ) -> tuple[bool, str | None]:
     """Is it our turn to ask the helpdesk what changed? One caller per interval; (whether, cursor)."""
-    make = sqlite_insert if connection.dialect.name == "sqlite" else postgresql_insert
-    connection.execute(
-        make(feed).values(channel_id=channel_id, claimed_at=EPOCH).on_conflict_do_nothing(index_elements=["channel_id"])
-    )
+    insert_once(connection, feed, {"channel_id": channel_id, "claimed_at": EPOCH}, unique=(feed.c.channel_id,))
     claimed = connection.execute(
         update(feed)
         .where(feed.c.channel_id == channel_id, feed.c.claimed_at <= real_now - every)

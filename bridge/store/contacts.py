@@ -4,12 +4,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from sqlalchemy import Connection, insert, select, update
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from bridge.domain.model import Bsuid, Sender, WaId
 from bridge.store.crypto import Vault
 from bridge.store.ids import new_id
+from bridge.store.insert_once import insert_once
 from bridge.store.tables import contact, contact_identity
 
 NAME = "contact.name"
@@ -96,20 +95,19 @@ def _add_identity(
     connection: Connection, vault: Vault, contact_id: str, *, kind: str, value: str, now: datetime
 ) -> bool:
     row_id = new_id()
-    make = sqlite_insert if connection.dialect.name == "sqlite" else postgresql_insert
-    added = connection.execute(
-        make(contact_identity)
-        .values(
-            id=row_id,
-            contact_id=contact_id,
-            kind=kind,
-            value_index=vault.index(kind, value),
-            value=vault.seal_text(value, VALUE, row_id),
-            last_seen_at=now,
-        )
-        .on_conflict_do_nothing(index_elements=[contact_identity.c.kind, contact_identity.c.value_index])
+    return insert_once(
+        connection,
+        contact_identity,
+        {
+            "id": row_id,
+            "contact_id": contact_id,
+            "kind": kind,
+            "value_index": vault.index(kind, value),
+            "value": vault.seal_text(value, VALUE, row_id),
+            "last_seen_at": now,
+        },
+        unique=(contact_identity.c.kind, contact_identity.c.value_index),
     )
-    return bool(added.rowcount)
 
 
 def find(connection: Connection, vault: Vault, *, kind: str, value: str) -> ContactRef | None:

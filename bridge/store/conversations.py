@@ -5,11 +5,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, insert, select, update
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from bridge.domain.customer_service_window import CustomerServiceWindow
 from bridge.store.ids import new_id
+from bridge.store.insert_once import insert_once
 from bridge.store.tables import EPOCH, comment, conversation, ticket
 from connectors.interface import TicketStatus
 
@@ -201,15 +200,18 @@ def add_comment(
     connection: Connection, *, channel_id: str, ticket_id: str, remote_id: str, role: str, now: datetime
 ) -> bool:
     """Remember a comment; False when it is known. A comment that turns out to be ours stays ours."""
-    make = sqlite_insert if connection.dialect.name == "sqlite" else postgresql_insert
-    return bool(
-        connection.execute(
-            make(comment)
-            .values(
-                id=new_id(), channel_id=channel_id, ticket_id=ticket_id, remote_id=remote_id, role=role, created_at=now
-            )
-            .on_conflict_do_nothing(index_elements=[comment.c.channel_id, comment.c.remote_id])
-        ).rowcount
+    return insert_once(
+        connection,
+        comment,
+        {
+            "id": new_id(),
+            "channel_id": channel_id,
+            "ticket_id": ticket_id,
+            "remote_id": remote_id,
+            "role": role,
+            "created_at": now,
+        },
+        unique=(comment.c.channel_id, comment.c.remote_id),
     )
 
 

@@ -6,13 +6,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, insert, select, update
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from bridge.domain.message_status import RANK, advance
 from bridge.domain.model import MessageStatus
 from bridge.store.crypto import Vault
 from bridge.store.ids import new_id
+from bridge.store.insert_once import insert_once
 from bridge.store.tables import conversation, message
 
 TEXT = "message.text"
@@ -50,26 +49,26 @@ def add_inbound(
 ) -> str | None:
     """Keep what a customer sent. None when this wamid is known already; a part of a message has none of its own."""
     row_id = new_id()
-    make = sqlite_insert if connection.dialect.name == "sqlite" else postgresql_insert
-    added = connection.execute(
-        make(message)
-        .values(
-            id=row_id,
-            channel_id=channel_id,
-            conversation_id=conversation_id,
-            direction="in",
-            kind=kind,
-            wamid_index=None if wamid is None else wamid_index(vault, wamid),
-            wamid=None if wamid is None else vault.seal_text(wamid, WAMID, row_id),
-            text=vault.seal_text(text, TEXT, row_id),
-            status="received",
-            status_at=now,
-            occurred_at=sent_at,
-            created_at=now,
-        )
-        .on_conflict_do_nothing(index_elements=[message.c.channel_id, message.c.wamid_index])
+    added = insert_once(
+        connection,
+        message,
+        {
+            "id": row_id,
+            "channel_id": channel_id,
+            "conversation_id": conversation_id,
+            "direction": "in",
+            "kind": kind,
+            "wamid_index": None if wamid is None else wamid_index(vault, wamid),
+            "wamid": None if wamid is None else vault.seal_text(wamid, WAMID, row_id),
+            "text": vault.seal_text(text, TEXT, row_id),
+            "status": "received",
+            "status_at": now,
+            "occurred_at": sent_at,
+            "created_at": now,
+        },
+        unique=(message.c.channel_id, message.c.wamid_index),
     )
-    return row_id if added.rowcount else None
+    return row_id if added else None
 
 
 def add_outbound(

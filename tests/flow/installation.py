@@ -163,10 +163,11 @@ class Installation:
         eventually(lambda: _status(f"{self.sandbox_url}/sandbox/api/state"), 200)
         for path, body in (("setup", ACCOUNTS), ("faults", BASELINE)):
             httpx.post(f"{self.sandbox_url}/sandbox/api/{path}", json=body).raise_for_status()
-        for role in self.roles:
-            role.start()
+        self.web.start()
         eventually(lambda: _status(f"{self.url}/readyz"), 200)
         self.run("doctor", "--fix")
+        self.worker.start()
+        self.scheduler.start()
         # The web part knows the secret of a webhook that was just made within a second.
         eventually(lambda: self.ring({"ticket_id": "1"}), 200)
 

@@ -84,7 +84,7 @@ def test_held_reply_goes_out_when_its_ticket_was_solved_meanwhile(world: World) 
     ana.writes(again)
     ana.gets(held)
     ticket.shows(again)
-    assert ticket.status == "open"
+    eventually(lambda: ticket.status, "open")
 
 
 def test_held_reply_goes_out_when_its_ticket_was_closed_and_followed_up_meanwhile(world: World) -> None:

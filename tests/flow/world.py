@@ -95,18 +95,26 @@ class World:
     def calls_mark(self) -> int:
         return int(self.get("/zendesk/calls", since=10**9)["mark"])
 
-    def calls_since(self, mark: int) -> list[str]:
-        """The calls of the helpdesk's API, without the poll of its change feed and without tokens."""
+    def calls_since(self, mark: int, *, refused: bool = True) -> list[str]:
+        """The calls of the helpdesk's API, without the poll of its change feed and without tokens.
+
+        `refused` False: nor those that were answered with an error.
+        """
         calls = self.get("/zendesk/calls", since=mark)["calls"]
         quiet = ("/incremental", "/oauth")
         return [
-            f"{call['endpoint'].split()[0]} {call['path']}" for call in calls if not call["path"].startswith(quiet)
+            f"{call['endpoint'].split()[0]} {call['path']}"
+            for call in calls
+            if not call["path"].startswith(quiet) and (refused or (call["status"] or 200) < 400)
         ]
 
     def tickets(self, customer: "Customer") -> list["Ticket"]:
         """All of one customer's tickets, oldest first."""
         mine = [row["id"] for row in self.get("/zendesk/tickets") if row["requester_name"] == customer.name]
         return [Ticket(self, ticket_id) for ticket_id in sorted(mine)]
+
+    def ticket(self, ticket_id: int) -> "Ticket":
+        return Ticket(self, ticket_id)
 
     def users(self, customer: "Customer") -> list[Record]:
         return [user for user in self.get("/zendesk/users", role="end-user") if user["name"] == customer.name]
@@ -208,10 +216,10 @@ class Customer:
         """Waits for this customer's newest ticket."""
         return eventually(lambda: self.world.tickets(self), bool, patience_seconds=patience_seconds)[-1]
 
-    def has_ticket(self, text: str = "hello") -> "Ticket":
-        """Writes a first message and waits for the ticket with it."""
+    def has_ticket(self, text: str = "hello", *, seconds_ago: int = 0) -> "Ticket":
+        """Writes a first message (by WhatsApp's timestamp `seconds_ago`) and waits for the ticket with it."""
         said = self.world.words(text)
-        self.writes(said)
+        self.writes(said, timestamp=int(self.world.now().timestamp()) - seconds_ago)
         ticket = self.ticket()
         ticket.shows(said)
         return ticket

@@ -61,14 +61,16 @@ class Sent:
 
 
 class FarSide:
-    """Both far sides, in the process of the test. `meddle` is called before and after each call, and may kill."""
+    """Both far sides, in the process of the test.
+
+    `meddle` is called before and after each call and may kill the caller; True: the call goes no further.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.socket = folder / "far.sock"
         self.helpdesk = MemoryHelpdesk()
         self.sent: list[Sent] = []
-        self.calls: list[str] = []
-        self.meddle: Callable[[str, int, str], None] = lambda _phase, _number, _verb: None
+        self.meddle: Callable[[str, str], bool] = lambda _phase, _verb: False
         self._lock = threading.Lock()
         far_side = self
 
@@ -89,17 +91,19 @@ class FarSide:
         self._server.server_close()
 
     def _answer(self, read: Callable[[int], bytes], write: Callable[[bytes], Any]) -> None:
-        verb, arguments, named = pickle.loads(read(SIZE.unpack(read(SIZE.size))[0]))  # noqa: S301 - our own child's
-        with self._lock:
-            self.calls.append(verb)
-            number = len(self.calls)
-        self.meddle("before", number, verb)
+        size = read(SIZE.size)
+        if len(size) < SIZE.size:
+            return  # it died before it said anything
+        verb, arguments, named = pickle.loads(read(SIZE.unpack(size)[0]))  # noqa: S301 - our own child's
+        if self.meddle("before", verb):
+            return
         with self._lock:
             try:
                 outcome = self._send(*arguments) if verb == "send" else self._ask(verb, arguments, named)
             except RemoteFailure as failure:
                 outcome = failure
-        self.meddle("after", number, verb)
+        if self.meddle("after", verb):
+            return
         raw = pickle.dumps(outcome)
         try:
             write(SIZE.pack(len(raw)) + raw)
@@ -238,7 +242,7 @@ async def _work(job: Job, stop: threading.Event) -> None:
             dead_letter_after=timedelta(hours=72),
             reconcile_every=timedelta(minutes=2),
             metrics=metrics,
-            flush_metrics=lambda: metrics.flush(redis),
+            upkeep=lambda: metrics.flush(redis),
         )
         while not stop.is_set():
             await Drain(services, holder=f"worker:{os.getpid()}", stop=stop).run()

@@ -1,4 +1,4 @@
-"""A helpdesk in memory that keeps the connector's promises, and no others: what comes again unasked is written again."""
+"""A helpdesk in memory: it keeps the promises of a connector and no others, so a blind repeat is written twice."""
 
 import itertools
 from collections.abc import Sequence

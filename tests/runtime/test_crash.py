@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import random
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
 from multiprocessing.process import BaseProcess
@@ -24,7 +25,7 @@ from bridge.store.tables import EPOCH, SHARDS, effect, inbox, shard
 from tests.runtime.far_side import HELPDESK, PHONE_NUMBER_ID, FarSide, Job, ensure_channel, vault, work
 
 PEOPLE = ("351910000111", "5491155550000", "4915112345678")
-PATIENCE_SECONDS = 40
+PATIENCE_SECONDS = 15
 OPEN = ("ready", "performing", "unknown")
 METADATA = {"display_phone_number": "441632960123", "phone_number_id": PHONE_NUMBER_ID}
 
@@ -91,19 +92,20 @@ class Plant:
         self.keep(*items)
         self.keep(*items)
 
-    def agents_reply(self) -> None:
-        """Once on every ticket that there is; each rings twice."""
+    def agents_reply(self, *, names_comment: bool = True) -> None:
+        """Once on every ticket that there is; each rings twice. A trigger's ring names no comment."""
         for person in PEOPLE:
             for ticket_id in self.far.helpdesk.tickets_of(person)[:1]:
                 text = f"reply {next(self._seconds)} to {person}"
                 comment_id = self.far.helpdesk.reply(ticket_id, text)
                 self.replied[person].append(text)
+                named = comment_id if names_comment else None
                 ring = InboxItem(
                     InboxKind.RING,
                     HELPDESK,
-                    f"ring:{HELPDESK}:{ticket_id}:{comment_id}",
+                    f"ring:{HELPDESK}:{ticket_id}:{named or ''}",
                     f"ticket:{ticket_id}",
-                    orjson.dumps({"ticket_id": ticket_id, "comment_id": comment_id}),
+                    orjson.dumps({"ticket_id": ticket_id, "comment_id": named}),
                     0,
                     HELPDESK,
                 )
@@ -145,8 +147,21 @@ class Plant:
 
         return self.database.read_now(open_rows) == 0
 
+    def has_listened(self) -> bool:
+        waiting = select(func.count()).select_from(inbox).where(inbox.c.state == "new")
+        return self.database.read_now(lambda connection: connection.execute(waiting).scalar_one()) == 0
+
     def settle(self) -> None:
-        until(self.is_settled)
+        self.until(self.is_settled)
+
+    def until(self, condition: Callable[[], object]) -> None:
+        """Other processes cannot be awaited: look until it is so."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while not condition():
+            failed = [process.exitcode for process in self._processes if process.exitcode not in (None, 0, -9)]
+            assert not failed, "a worker failed by itself"
+            assert time.monotonic() < deadline, "it never came to be"
+            time.sleep(0.01)
 
     def check(self) -> None:
         """The ledger."""
@@ -168,14 +183,6 @@ class Plant:
                 told = [note for note in notes if "not confirmed" in note and f"“{text}”" in note]
                 assert (text in got) or told, "an agent is left to wonder"
                 assert len(told) <= 1
-
-
-def until(condition: Callable[[], object]) -> None:
-    """Other processes cannot be awaited: look until it is so."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not condition():
-        assert time.monotonic() < deadline, "it never came to be"
-        time.sleep(0.01)
 
 
 @pytest.fixture
@@ -208,7 +215,7 @@ def test_worker_killed_at_any_transaction_loses_and_doubles_nothing(plant: Plant
         plant.people_write(count=chance.randint(1, 2))
         plant.agents_reply()
         worker = plant.start(dies_at=chance.randint(1, 9), moment=chance.choice(["commit", "begin"]))
-        until(lambda worker=worker: not worker.is_alive() or plant.is_settled())  # type: ignore[misc]
+        plant.until(lambda worker=worker: not worker.is_alive() or plant.is_settled())  # type: ignore[misc]
         worker.kill()
         worker.join()
         plant.meta_reports()
@@ -227,11 +234,12 @@ def test_worker_killed_during_a_call_loses_and_doubles_nothing(plant: Plant, ver
     victims: list[BaseProcess] = []
     killed: list[str] = []
 
-    def kill(when: str, _number: int, called: str) -> None:
-        if victims and not killed and (when, called) == (phase, verb):
-            killed.append(called)
-            victims[0].kill()
-            victims[0].join()
+    def kill(when: str, called: str) -> bool:
+        if not victims or killed or (when, called) != (phase, verb):
+            return False
+        victims[0].kill()
+        killed.append(called)
+        return True
 
     plant.far.meddle = kill
     if verb not in ("find_or_create_requester", "open_ticket"):
@@ -243,7 +251,7 @@ def test_worker_killed_during_a_call_loses_and_doubles_nothing(plant: Plant, ver
         plant.people_write(count=1)
         plant.agents_reply()
     victims.append(plant.start())
-    until(lambda: killed)
+    plant.until(lambda: killed and not victims[0].is_alive())
     plant.meta_reports()
     plant.minutes_pass()
     plant.people_write(count=1)
@@ -255,19 +263,53 @@ def test_worker_killed_during_a_call_loses_and_doubles_nothing(plant: Plant, ver
     plant.check()
 
 
+def test_reply_that_overtakes_our_own_record_of_its_ticket_arrives(plant: Plant) -> None:
+    """Agents are quick, and the helpdesk's answer may take its time."""
+    _reply_before_the_ticket_is_recorded(plant)
+    plant.settle()
+    plant.check()
+
+
+def test_ticket_that_rang_before_we_knew_it_is_heard_when_it_rings_again(plant: Plant) -> None:
+    _reply_before_the_ticket_is_recorded(plant)
+    plant.settle()
+    plant.agents_reply(names_comment=False)
+    plant.settle()
+    plant.check()
+
+
+def _reply_before_the_ticket_is_recorded(plant: Plant) -> None:
+    opened, go = threading.Event(), threading.Event()
+
+    def hang(when: str, verb: str) -> bool:
+        if when == "after" and verb == "open_ticket":
+            opened.set()
+            go.wait(PATIENCE_SECONDS)
+        return False
+
+    plant.far.meddle = hang
+    plant.people_write(people=PEOPLE[:1])
+    plant.start()
+    assert opened.wait(PATIENCE_SECONDS)
+    plant.agents_reply(names_comment=False)
+    plant.until(plant.has_listened)
+    go.set()
+
+
 def test_worker_that_slept_beyond_its_lease_changes_nothing_any_more(plant: Plant) -> None:
-    plant.people_write()
+    plant.people_write(people=PEOPLE[:1])  # so that it is in this call alone, and in no transaction
     asleep: list[BaseProcess] = []
 
-    def stop(when: str, _number: int, verb: str) -> None:
+    def stop(when: str, verb: str) -> bool:
         if when == "after" and verb == "open_ticket" and not stopped:
-            stopped.append(verb)
             os.kill(asleep[0].pid or 0, signal.SIGSTOP)
+            stopped.append(verb)
+        return False
 
     stopped: list[str] = []
     plant.far.meddle = stop
     asleep.append(plant.start())
-    until(lambda: stopped)
+    plant.until(lambda: stopped)
     plant.minutes_pass()
     plant.start()
     plant.people_write()
@@ -297,16 +339,18 @@ def test_two_workers_share_the_work_and_double_nothing(plant: Plant) -> None:
 def test_worker_that_is_told_to_end_does_so_although_a_call_hangs(plant: Plant) -> None:
     plant.people_write()
     hanging: list[str] = []
-    go = multiprocessing.get_context("forkserver").Event()
+    go = threading.Event()
 
-    def hang(when: str, _number: int, verb: str) -> None:
+    def hang(when: str, verb: str) -> bool:
         if when == "before" and verb == "open_ticket" and not hanging:
             hanging.append(verb)
             go.wait(PATIENCE_SECONDS)
+            return True
+        return False
 
     plant.far.meddle = hang
     worker = plant.start()
-    until(lambda: hanging)
+    plant.until(lambda: hanging)
     worker.terminate()
     worker.join(10)
     assert worker.exitcode == 0

@@ -13,8 +13,8 @@ import httpx
 from prometheus_client import CollectorRegistry, generate_latest
 from starlette.types import ASGIApp
 
-from bridge.store.database import StoreUnavailable
 from bridge.domain.inbox_item import InboxItem
+from bridge.store.database import StoreUnavailable
 from webhooks.app import EdgeServices, Readiness, build_app
 from webhooks.group_commit import MAX_WAITING_ROWS, GroupCommit
 from webhooks.metrics import EdgeMetrics

@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from bridge.store.database import StoreUnavailable
 from bridge.domain.inbox_item import InboxItem, InboxKind
+from bridge.store.database import StoreUnavailable
 from tests.webhooks.edge import MemoryInbox, unreachable
 from webhooks.group_commit import GroupCommit, QueueFull
 
