@@ -29,7 +29,9 @@ class RollingWindow:
     drawn_at: deque[float] = field(default_factory=deque)
 
     def wait(self, now: float) -> float:
-        """Seconds until a draw is allowed; 0 when it is now."""
+        """Seconds until a draw is allowed; 0 when it is now. A limit of nothing is asked about again a period later."""
+        if self.limit <= 0:
+            return self.period_seconds
         while self.drawn_at and self.drawn_at[0] <= now - self.period_seconds:
             self.drawn_at.popleft()
         if len(self.drawn_at) < self.limit:

@@ -47,6 +47,9 @@ from connectors.interface import (
 )
 
 BATCH_MESSAGES = 50
+CLOCKS_APART = timedelta(minutes=10)
+QUICK = timedelta(seconds=2)
+"""A ticket known later than this after it was asked for may have been answered meanwhile, by a ring nobody knew."""
 ALONE = "refused; tried alone"
 LATE_WRITE = timedelta(seconds=3)
 """A write whose answer was lost may still be under way: it is looked up no earlier."""
@@ -398,9 +401,11 @@ def _record_written(
             current,
             remote_id=written.ticket_id,
             status=written.status,
-            read_since_at=moment.business - timedelta(minutes=10),
+            read_since_at=min(effect.created_at for effect in write.effects) - CLOCKS_APART,
             now=moment.business,
         )
+        if write.repeat or moment.real - write.started_at > QUICK:
+            merges.ring(connection, services, ticket_id=written.ticket_id, moment=moment)
         if before is not None:
             add_note(
                 connection,

@@ -23,6 +23,7 @@ local function wait_of(kind, window, state, limit, period)
   limit = tonumber(meta[6]) or limit
   local left, left_until = tonumber(meta[2]), tonumber(meta[3])
   if left and left_until and left_until > now and left <= 0 then wait = math.max(wait, left_until - now) end
+  if limit <= 0 then return math.max(wait, period) end
   redis.call('ZREMRANGEBYSCORE', window, '-inf', now - period)
   local used = redis.call('ZCARD', window)
   if used >= limit then

@@ -65,8 +65,10 @@ class Buckets:
         _, state = self._keys(name)
         seconds_now, microseconds = await self._redis.time()
         until = seconds_now + microseconds / 1e6 + seconds
-        await self._redis.hset(state, mapping={"closed_until": f"{until:.6f}"})
-        await self._redis.expire(state, int(seconds) + 3600)
+        known = await self._redis.hget(state, "closed_until")
+        if known is None or float(known) < until:
+            await self._redis.hset(state, mapping={"closed_until": f"{until:.6f}"})
+            await self._redis.expire(state, int(seconds) + 3600)
 
     async def learn(self, name: str, *, limit: int, remaining: int, reset_seconds: float) -> None:
         """The far side's own count: others may draw from the same bucket."""
@@ -164,7 +166,7 @@ class HelpdeskBudget:
         try:
             await self._buckets.close(bucket, seconds=seconds)
         except (RedisError, OSError):
-            self._closed_until[bucket] = time.monotonic() + seconds
+            self._closed_until[bucket] = max(time.monotonic() + seconds, self._closed_until.get(bucket, 0.0))
 
     async def coalescing_pause(
         self, ticket_bucket: str, *, limit: int, period_seconds: float, account_bucket: str

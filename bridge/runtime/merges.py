@@ -44,8 +44,7 @@ def follow(
         read_since_at=successor.merged_at - CLOCK_SLACK,
         now=moment.business,
     )
-    ring = ring_item(services, ticket_id=successor.ticket_id, comment_id=None)
-    inbox.insert_rows(connection, inbox.rows_of([ring], vault=services.vault, received_at=moment.business))
+    ring(connection, services, ticket_id=successor.ticket_id, moment=moment)
 
 
 def ring_item(services: Services, *, ticket_id: str, comment_id: str | None) -> InboxItem:
@@ -60,3 +59,9 @@ def ring_item(services: Services, *, ticket_id: str, comment_id: str | None) -> 
         position=0,
         source=helpdesk,
     )
+
+
+def ring(connection: Connection, services: Services, *, ticket_id: str, moment: Moment) -> None:
+    """Read this ticket, as if its helpdesk had rung."""
+    item = ring_item(services, ticket_id=ticket_id, comment_id=None)
+    inbox.insert_rows(connection, inbox.rows_of([item], vault=services.vault, received_at=moment.business))

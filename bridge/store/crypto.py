@@ -49,7 +49,7 @@ class MasterKeys:
             raise CannotDecrypt("no key for this value: is an older key missing from DESKBRIDGE_ENCRYPTION_KEYS?")
         try:
             return cipher.decrypt(sealed[5 : 5 + NONCE_BYTES], sealed[5 + NONCE_BYTES :], place.encode())
-        except InvalidTag:
+        except (InvalidTag, ValueError):
             raise CannotDecrypt("a value was altered or moved") from None
 
 

@@ -592,7 +592,7 @@ async def test_comment_stands_when_waking_fails(router: respx.MockRouter, zendes
 
 async def test_note_wakes_nobody(router: respx.MockRouter, zendesk: Zendesk) -> None:
     put = router.put(f"{API}/tickets/90210").respond(json=written("solved"))
-    await zendesk.add_comment(TICKET, zendesk.prepare_comment(draft(), key=KEY), key=KEY, repeat=False)
+    await zendesk.add_comment(TICKET, zendesk.prepare_comment(draft(public=False), key=KEY), key=KEY, repeat=False)
     assert put.call_count == 1
 
 
