@@ -8,8 +8,9 @@ while, or when it is told to stop; what it began is finished or released within 
 import asyncio
 import random
 import threading
+from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -59,6 +60,8 @@ class Drain:
         self._lanes: set[tuple[str, Lane]] = set()
         self._rings: set[str] = set()
         self._reading: set[str] = set()
+        self._busy: Counter[int] = Counter()
+        """Tasks per shard."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._reconciling = False
         self._looked_at_feed = float("-inf")
@@ -117,13 +120,29 @@ class Drain:
             if not mine:
                 continue
             real_now = self._services.clock.real_now()
+            # A worker that came later gets its share of what nothing runs on at the moment.
+            idle = [lease for lease in mine if not self._busy[lease.shard]]
+
             try:
-                kept = await self._services.database.write(partial(leases.renew, leases=mine, real_now=real_now))
+                kept, surplus = await self._services.database.write(
+                    partial(self._renew, mine=mine, idle=idle, real_now=real_now)
+                )
             except StoreUnavailable:
                 continue  # every commit checks the fence anyway
             for lease in mine:
-                if lease not in kept:
+                if lease not in kept or lease in surplus:
                     self._forget(lease)
+
+    def _renew(
+        self, connection: Connection, *, mine: Sequence[Lease], idle: Sequence[Lease], real_now: datetime
+    ) -> tuple[list[Lease], list[Lease]]:
+        """(what is still ours, what of it was given away)."""
+        kept = leases.renew(connection, mine, real_now=real_now)
+        share = leases.share_of(connection, holder=self._holder, real_now=real_now)
+        surplus = [lease for lease in idle if lease in kept][: max(0, len(kept) - share)]
+        for lease in surplus:
+            leases.release(connection, lease, real_now=real_now)
+        return kept, surplus
 
     def _forget(self, lease: Lease) -> None:
         if self._held.get(lease.shard) == lease:
@@ -269,7 +288,7 @@ class Drain:
             for ring, ticket in await replies.take_rings(self._services, lease, heard):
                 self._reading.add(ring.ticket_id)
                 self._rings.update(entry.id for entry in ring.entries)
-                self._spawn(self._answer_ring(lease, ring, ticket))
+                self._spawn(self._answer_ring(lease, ring, ticket), lease)
         return True
 
     async def _guard_entries(
@@ -319,7 +338,7 @@ class Drain:
         if (due.conversation_id, due.lane) in self._lanes or lease is None or self._stop.is_set():
             return
         self._lanes.add((due.conversation_id, due.lane))
-        self._spawn(self._run_lane(lease, due))
+        self._spawn(self._run_lane(lease, due), lease)
 
     async def _run_lane(self, lease: Lease, due: DueLane) -> None:
         step, slots = self._lane_steps[due.lane]
@@ -351,10 +370,13 @@ class Drain:
             ),
         )
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+    def _spawn(self, work: Coroutine[Any, Any, None], lease: Lease | None = None) -> None:
         task = asyncio.create_task(self._guard(work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        if lease is not None:
+            self._busy[lease.shard] += 1
+            task.add_done_callback(lambda _: self._busy.subtract([lease.shard]))
 
     async def _guard(self, work: Coroutine[Any, Any, None]) -> None:
         """What fails in one task is recorded and stops no other; its rows say where it stood."""

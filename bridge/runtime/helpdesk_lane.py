@@ -17,7 +17,7 @@ from bridge.domain.text import preview
 from bridge.runtime import gates, merges
 from bridge.runtime.apply import MIDDLE, add_note
 from bridge.runtime.services import HELPDESK_SCOPE, Moment, Services
-from bridge.store import channels, contacts, conversations, messages, outbox
+from bridge.store import channels, contacts, conversations, inbox, messages, outbox
 from bridge.store.contacts import Address
 from bridge.store.conversations import Conversation, Ticket
 from bridge.store.leases import Lease
@@ -189,6 +189,8 @@ def _begin_messages(
     # What was refused together is tried one by one, so that a bad message takes no other with it.
     at_once = 1 if head.code == ALONE else BATCH_MESSAGES
     waiting = outbox.load_waiting_posts(connection, services.vault, current.id, limit=at_once)
+    if head.kind is EffectKind.POST_MESSAGE and head.id not in {effect.id for effect in waiting}:
+        waiting = [head]  # more wait than go at once, and what came first was sent last
     texts = messages.load_texts(
         connection, services.vault, [effect.message_id for effect in waiting if effect.message_id]
     )
@@ -404,6 +406,7 @@ def _record_written(
             read_since_at=min(effect.created_at for effect in write.effects) - CLOCKS_APART,
             now=moment.business,
         )
+        inbox.unpark(connection, match_index=merges.ticket_index(services, written.ticket_id))
         if write.repeat or moment.real - write.started_at > QUICK:
             merges.ring(connection, services, ticket_id=written.ticket_id, moment=moment)
         if before is not None:

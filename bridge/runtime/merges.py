@@ -61,6 +61,11 @@ def ring_item(services: Services, *, ticket_id: str, comment_id: str | None) -> 
     )
 
 
+def ticket_index(services: Services, ticket_id: str) -> bytes:
+    """What a parked ring of this ticket is found by."""
+    return services.vault.index("ticket", f"{services.channel.id}:{ticket_id}")
+
+
 def ring(connection: Connection, services: Services, *, ticket_id: str, moment: Moment) -> None:
     """Read this ticket, as if its helpdesk had rung."""
     item = ring_item(services, ticket_id=ticket_id, comment_id=None)

@@ -15,6 +15,7 @@ from bridge.domain.text import html_to_whatsapp
 from bridge.runtime import merges
 from bridge.runtime.apply import Subject, apply
 from bridge.runtime.gates import close_gate, find_closed, next_try_at, reopen_gate
+from bridge.runtime.merges import ticket_index
 from bridge.runtime.services import HELPDESK_SCOPE, WHATSAPP_SCOPE, Moment, Services
 from bridge.store import channels, conversations, inbox, outbox
 from bridge.store.conversations import Conversation, Ticket
@@ -73,7 +74,8 @@ async def take_rings(services: Services, lease: Lease, rings: Sequence[Ring]) ->
             inbox.take_rings(connection, ids)
             ticket = conversations.find_ticket(connection, channel_id=services.channel.id, remote_id=ring.ticket_id)
             if ticket is None:
-                inbox.finish(connection, ids, reason="not a ticket of ours")
+                index = ticket_index(services, ring.ticket_id)
+                inbox.park(connection, [(entry_id, index) for entry_id in ids], now=services.clock.business_now())
                 continue
             if ring.comment_ids and all(
                 conversations.knows_comment(connection, channel_id=services.channel.id, remote_id=comment_id)

@@ -148,6 +148,10 @@ class Database:
         self._closed = True
         self._queue.put(None)
         self._thread.join()
+        while not self._queue.empty():
+            late = self._queue.get_nowait()
+            if late is not None:
+                late.future.set_exception(StoreUnavailable("closed"))
         self._readers.shutdown()
         self._writer.dispose()
         self._reader.dispose()

@@ -1,5 +1,6 @@
 """Everything a far side told us, kept before it is answered. The unique key is the dedupe; nothing else is."""
 
+import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -10,13 +11,15 @@ from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from bridge.domain.inbox_item import InboxItem, InboxKind
 from bridge.store.crypto import CannotDecrypt, Vault
-from bridge.store.database import Database
+from bridge.store.database import Database, StoreUnavailable
 from bridge.store.ids import new_id, shard_of
 from bridge.store.tables import EPOCH, MICROSECOND, InboxState, inbox, message
 
 BODY = "inbox.body"
 PARKED_FOR = timedelta(hours=24)
 MAX_ATTEMPTS = 8
+LONGEST_INSERT_SECONDS = 8.0
+"""Whoever told us gives up at about ten; a 503 before that makes it come again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +50,11 @@ class Inbox:
     async def insert(self, items: Sequence[InboxItem]) -> int:
         """Keep what is new of `items`; returns how many were. Durable on return; raises `StoreUnavailable`."""
         rows = rows_of(items, vault=self._vault, received_at=self._now())
-        return await self._database.write(lambda connection: insert_rows(connection, rows))
+        try:
+            async with asyncio.timeout(LONGEST_INSERT_SECONDS):
+                return await self._database.write(lambda connection: insert_rows(connection, rows))
+        except TimeoutError:
+            raise StoreUnavailable("slow") from None
 
 
 def rows_of(items: Iterable[InboxItem], *, vault: Vault, received_at: datetime) -> list[dict[str, Any]]:
@@ -167,7 +174,8 @@ def rehome(connection: Connection, entry_ids: Sequence[str], *, shard: int) -> N
 
 
 def park(connection: Connection, entries: Sequence[tuple[str, bytes]], *, now: datetime) -> None:
-    """Statuses of messages we do not know: of another app, or ahead of the answer that names the wamid."""
+    """Statuses of messages we do not know, and rings of tickets we do not know: another app's, or ahead of the answer
+    that names the wamid or the ticket."""
     connection.execute(
         update(inbox).where(inbox.c.id == bindparam("entry")),
         [
@@ -204,7 +212,7 @@ def expire_parked(connection: Connection, *, shard: int, now: datetime) -> int:
     return connection.execute(
         update(inbox)
         .where(inbox.c.shard == shard, inbox.c.state == InboxState.PARKED.value, inbox.c.due_at <= now)
-        .values(state=InboxState.DONE.value, reason="not a message of ours", match_index=None)
+        .values(state=InboxState.DONE.value, reason="not ours", match_index=None)
     ).rowcount
 
 

@@ -40,9 +40,10 @@ def check(connection: Connection, lease: Lease) -> None:
 
 
 def claim(connection: Connection, *, holder: str, wanted: Sequence[int], real_now: datetime) -> list[Lease]:
-    """Those of the wanted shards that are free, with a new fence each."""
+    """Those of the wanted shards that are free, with a new fence each. In one order, so that two claimers never wait
+    for each other in a circle."""
     leases = []
-    for number in wanted:
+    for number in sorted(wanted):
         fence = connection.execute(
             update(shard)
             .where(shard.c.id == number, or_(shard.c.holder.is_(None), shard.c.expires_at <= real_now))
@@ -57,7 +58,7 @@ def claim(connection: Connection, *, holder: str, wanted: Sequence[int], real_no
 def renew(connection: Connection, leases: Sequence[Lease], *, real_now: datetime) -> list[Lease]:
     """Prolong; returns the leases that are still ours."""
     kept = []
-    for lease in leases:
+    for lease in sorted(leases, key=lambda lease: lease.shard):
         renewed = connection.execute(
             update(shard)
             .where(shard.c.id == lease.shard, shard.c.fence == lease.fence)

@@ -97,7 +97,7 @@ class Process:
 
 
 class Installation:
-    """Everything that runs for one database. `with` it; what differs per test goes through the sandbox's control API."""
+    """Everything that runs for one database, in a `with` block. What differs per test goes through the control API."""
 
     def __init__(self, database_url: str | None) -> None:
         # A short path (sockets), and none that pytest keeps.
@@ -180,10 +180,13 @@ class Installation:
         """
         made = httpx.get(f"{self.sandbox_url}/sandbox/api/zendesk/webhooks").raise_for_status().json()
         clock = httpx.get(f"{self.sandbox_url}/sandbox/api/clock").raise_for_status().json()
-        stamp = (datetime.fromisoformat(clock["now"]) - timedelta(seconds=age_seconds)).isoformat().encode()
+        stamp = (datetime.fromisoformat(clock["now"]) - timedelta(seconds=age_seconds)).isoformat()
         raw = json.dumps(body).encode()
-        signature = base64.b64encode(hmac.digest(made[0]["signing_secret"].encode(), stamp + raw, "sha256"))
-        headers = {"X-Zendesk-Webhook-Signature": signature, "X-Zendesk-Webhook-Signature-Timestamp": stamp}
+        digest = hmac.digest(made[0]["signing_secret"].encode(), stamp.encode() + raw, "sha256")
+        headers = {
+            "X-Zendesk-Webhook-Signature": base64.b64encode(digest).decode(),
+            "X-Zendesk-Webhook-Signature-Timestamp": stamp,
+        }
         return httpx.post(f"{self.url}/webhooks/zendesk", content=raw, headers=headers).status_code
 
     def stop(self) -> None:

@@ -112,7 +112,7 @@ def test_metrics_count_what_happened_and_name_nobody(world: World) -> None:
     for name in names:
         eventually(
             lambda name=name: world.installation.metric(f"deskbridge_{name}_total"),  # type: ignore[misc]  # bound now
-            lambda value, name=name: value > before[name],  # type: ignore[misc]  # bound now
+            lambda value, name=name: value > before[name],
         )
     told = str(world.installation.metrics())
     assert not [text for text in world.private if text in told]

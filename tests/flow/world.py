@@ -286,8 +286,8 @@ class Ticket:
         if text is not None:
             self.world.private.add(text)
             wish["text"] = text
-        made: Record = self.world.post(f"/zendesk/tickets/{self.id}/comments", wish)
-        return made["comment"]
+        made: Record = self.world.post(f"/zendesk/tickets/{self.id}/comments", wish)["comment"]
+        return made
 
     def commands(self, command: str) -> str:
         """A `/wa` note; waits for the answer."""
