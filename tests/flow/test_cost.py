@@ -14,7 +14,7 @@ def test_single_message_of_a_known_customer_costs_one_call_and_our_own_write_non
     ana.writes(text)
     ticket.shows(text)
     world.settle()
-    assert world.calls_since(mark) == [f"PUT /tickets/{ticket.id}"]
+    assert world.calls_since(mark, about=[ticket]) == [f"PUT /tickets/{ticket.id}"]
 
 
 def test_ten_messages_that_wait_together_cost_one_or_two_writes(world: World) -> None:
@@ -30,7 +30,10 @@ def test_ten_messages_that_wait_together_cost_one_or_two_writes(world: World) ->
 
     ticket.shows(*texts)
     world.settle()
-    assert world.calls_since(mark, refused=False) in ([f"PUT /tickets/{ticket.id}"], [f"PUT /tickets/{ticket.id}"] * 2)
+    assert world.calls_since(mark, refused=False, about=[ticket]) in (
+        [f"PUT /tickets/{ticket.id}"],
+        [f"PUT /tickets/{ticket.id}"] * 2,
+    )
 
 
 def test_ten_first_messages_that_wait_together_open_one_ticket_with_one_write(world: World) -> None:
@@ -45,7 +48,7 @@ def test_ten_first_messages_that_wait_together_open_one_ticket_with_one_write(wo
     ticket = ana.ticket()
     ticket.shows(*texts)
     world.settle()
-    calls = world.calls_since(mark, refused=False)
+    calls = world.calls_since(mark, refused=False, about=[ticket])
     assert calls.count("POST /tickets") == 1
     assert calls.count("POST /users") == 1
     assert len(calls) <= 5, calls
@@ -62,6 +65,6 @@ def test_reply_costs_at_most_two_reads(world: World) -> None:
     ticket.replies(answer)
     ana.gets(answer)
     world.settle()
-    calls = world.calls_since(mark)
+    calls = world.calls_since(mark, about=[ticket])
     assert set(calls) == {f"GET /tickets/{ticket.id}/comments"}
     assert len(calls) <= 2

@@ -78,7 +78,7 @@ def test_rings_for_unknown_tickets_cost_no_call(world: World) -> None:
     opened = world.post("/zendesk/tickets", {"requester_id": requester, "text": world.words("by hand"), "public": True})
     world.post(f"/zendesk/tickets/{opened['id']}/comments", {"text": world.words("by hand again"), "public": True})
     world.settle()
-    assert world.calls_since(mark) == []
+    assert world.calls_since(mark, about=[ticket, world.ticket(opened["id"])]) == []
     assert ana.received() == []
 
 

@@ -94,17 +94,21 @@ class World:
     def calls_mark(self) -> int:
         return int(self.get("/zendesk/calls", since=10**9)["mark"])
 
-    def calls_since(self, mark: int, *, refused: bool = True) -> list[str]:
+    def calls_since(self, mark: int, *, refused: bool = True, about: Sequence["Ticket"] | None = None) -> list[str]:
         """The calls of the helpdesk's API, without the poll of its change feed and without tokens.
 
-        `refused` False: nor those that were answered with an error.
+        `refused` False: nor those that were answered with an error. `about`: nor those on other tickets than these,
+        which late rings of earlier tests may cause.
         """
         calls = self.get("/zendesk/calls", since=mark)["calls"]
         quiet = ("/incremental", "/oauth")
+        mine = None if about is None else {str(ticket.id) for ticket in about}
         return [
             f"{call['endpoint'].split()[0]} {call['path']}"
             for call in calls
-            if not call["path"].startswith(quiet) and (refused or (call["status"] or 200) < 400)
+            if not call["path"].startswith(quiet)
+            and (refused or (call["status"] or 200) < 400)
+            and (mine is None or not call["path"].startswith("/tickets/") or call["path"].split("/")[2] in mine)
         ]
 
     def tickets(self, customer: "Customer") -> list["Ticket"]:
