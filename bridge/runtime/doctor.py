@@ -187,14 +187,17 @@ class _Doctor:
 
     async def _check_subscription(self) -> list[Finding]:
         app_id = str((await self._api.debug_token()).get("app_id") or "")
-        subscribed = {
-            str(data.get("id"))
+        ours = [
+            app
             for app in await self._api.subscribed_apps()
-            if isinstance(data := app.get("whatsapp_business_api_data"), Mapping)
-        }
+            if isinstance(data := app.get("whatsapp_business_api_data"), Mapping) and str(data.get("id")) == app_id
+        ]
         findings = []
-        if app_id not in subscribed:
+        if not ours:
             findings.append(_red("subscription", "the app does not get the account's webhooks", FIX, fixable=True))
+        if any(app.get("override_callback_uri") not in (None, "", self._callback_url) for app in ours):
+            mend = "remove it: POST to the account's subscribed_apps without a body"
+            findings.append(_red("subscription", "the account overrides the callback, so webhooks go elsewhere", mend))
         missing = sorted(set(FIELDS) - await self._subscribed_fields(app_id))
         if "messages" in missing:
             findings.append(

@@ -137,6 +137,8 @@ def _addresses(settings: Settings, *, sandbox_url: str | None, whole: bool) -> s
     else:
         lines.append(f"  webhook for Meta          {settings.public_url}/webhooks/whatsapp")
         lines.append("  check the accounts        deskbridge doctor")
+    if sys.stdout.isatty() and settings.configured_admin_token is None:
+        lines.append(f"  admin token               {settings.admin_token().get_secret_value()}")
     if not whole:
         lines.append("  not everything could be set up: deskbridge doctor says what")
     return "\ndeskbridge is up:\n" + "\n".join(lines) + "\n\n"

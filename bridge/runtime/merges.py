@@ -1,7 +1,5 @@
 """An agent merged our ticket into another one: the conversation goes on there, from the moment of the merge."""
 
-from datetime import timedelta
-
 import orjson
 from sqlalchemy import Connection
 
@@ -10,9 +8,6 @@ from bridge.runtime.services import Moment, Services
 from bridge.store import conversations, inbox
 from bridge.store.conversations import Conversation, Ticket
 from connectors.interface import Successor, TicketStatus
-
-CLOCK_SLACK = timedelta(seconds=1)
-"""Comments are stamped in whole seconds; one of the merge's own second came after it."""
 
 
 def follow(
@@ -41,7 +36,7 @@ def follow(
         current,
         remote_id=successor.ticket_id,
         status=TicketStatus.OPEN,
-        read_since_at=successor.merged_at - CLOCK_SLACK,
+        read_since_at=successor.merged_at,
         now=moment.business,
     )
     ring(connection, services, ticket_id=successor.ticket_id, moment=moment)

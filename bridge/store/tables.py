@@ -81,7 +81,7 @@ class EffectState(StrEnum):
     READY = "ready"
     PERFORMING = "performing"
     UNKNOWN = "unknown"
-    """Bytes left and no verdict came; later effects of the lane wait (a send: until 45 s after its start)."""
+    """Bytes left and no verdict came; later effects of the lane wait (a send: until 34 s after its start)."""
     HELD = "held"
     """Waits for the customer service window."""
     DONE = "done"

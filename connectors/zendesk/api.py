@@ -18,7 +18,7 @@ from connectors.errors import NeedsOperator, OutcomeUnknown, RateLimited, RetryL
 from connectors.interface import Budget, Draw, TicketId
 from connectors.zendesk import wire
 from connectors.zendesk.failures import Answer, Refused, number, verdict
-from connectors.zendesk.settings import OAuthClient, ZendeskSettings
+from connectors.zendesk.settings import ApiToken, OAuthClient, ZendeskSettings
 from connectors.zendesk.translate import encoded
 
 ACCOUNT = Draw("account", 200, 60)
@@ -82,6 +82,11 @@ class ZendeskApi:
         self._tokens = tokens
         self._monotonic = monotonic
         self._renewal = asyncio.Lock()
+
+    @property
+    def uses_api_token(self) -> bool:
+        """The old way in, instead of OAuth."""
+        return isinstance(self._settings.credentials, ApiToken)
 
     async def get(
         self,

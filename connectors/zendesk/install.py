@@ -5,6 +5,7 @@ Webhook, trigger and ticket fields are known by what they do (address, webhook, 
 
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from datetime import date
 from typing import TypeVar
 
 from connectors.errors import NeedsOperator, Permanent, RemoteFailure
@@ -20,6 +21,8 @@ from connectors.zendesk.translate import (
     encoded,
 )
 
+API_TOKENS_END = date(2027, 4, 30)
+"""Fact sheet Zendesk 1.1."""
 TITLE = "deskbridge"
 SUBSCRIPTION = "conditional_ticket_events"
 CONDITIONS: Mapping[str, list[dict[str, str]]] = {
@@ -88,6 +91,10 @@ async def _inspect_credentials(api: ZendeskApi) -> list[Finding]:
         return [Finding("credentials", FindingLevel.RED, "Zendesk does not know the credentials", "Renew them.")]
     if me.role != "admin":
         return [Finding("credentials", FindingLevel.RED, "The user of the credentials is no admin", _ADMIN)]
+    if api.uses_api_token:
+        mend = "Make an OAuth client in Zendesk and set ZENDESK_OAUTH_CLIENT_ID and ZENDESK_OAUTH_CLIENT_SECRET."
+        message = f"Accepted, and of an admin; but API tokens stop working on {API_TOKENS_END:%Y-%m-%d}"
+        return [Finding("credentials", FindingLevel.WARNING, message, mend)]
     return [Finding("credentials", FindingLevel.OK, "Accepted, and of an admin")]
 
 
