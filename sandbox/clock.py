@@ -31,7 +31,7 @@ class SandboxClock:
 
     def set(self, seconds: float) -> None:
         """Make the offset exactly `seconds`."""
-        self._offset_seconds = seconds
+        self._offset_seconds = float(seconds)
         self.write()
 
     def write(self) -> None:
