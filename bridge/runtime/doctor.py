@@ -14,7 +14,7 @@ from bridge.store.channels import Channel
 from bridge.store.database import StoreUnavailable
 from bridge.whatsapp.client import CloudApi
 from connectors.configuration import InvalidConfiguration
-from connectors.errors import NeedsOperator, RemoteFailure
+from connectors.errors import NeedsOperator, Permanent, RemoteFailure
 from connectors.interface import Finding, FindingLevel, Installs
 from connectors.registry import find
 
@@ -36,6 +36,17 @@ FIELDS = (
 """What we subscribe to (fact sheet WhatsApp 1.10)."""
 SCOPES = ("whatsapp_business_messaging", "whatsapp_business_management")
 FIX = "run `deskbridge doctor --fix`"
+APP_MEND = "check WHATSAPP_APP_SECRET: it must be that of the app which the access token belongs to"
+CALLBACK_MEND = (
+    "see that the web part runs, that DESKBRIDGE_PUBLIC_URL leads to it, and that it knows the same "
+    "WHATSAPP_VERIFY_TOKEN"
+)
+IF_REFUSED: Mapping[str, str] = {
+    "access token": "check WHATSAPP_ACCESS_TOKEN and WHATSAPP_API_VERSION",
+    "phone number": "check WHATSAPP_PHONE_NUMBER_ID, and that the token's system user may use this number",
+    "subscription": "check WHATSAPP_BUSINESS_ACCOUNT_ID, and that the token's system user may use this account",
+}
+"""What to look at when a check's own calls are refused for good: nothing gets better by itself."""
 
 Check = Callable[[], Awaitable[Sequence[Finding]]]
 
@@ -100,19 +111,27 @@ class _Doctor:
     async def _subscribe(self) -> None:
         app_id = str((await self._api.debug_token()).get("app_id") or "")
         if app_id and not await self._subscribed_fields(app_id) >= set(FIELDS):
-            await self._api.set_app_subscription(
-                app_id,
-                self._app_secret(),
-                callback_url=self._callback_url,
-                verify_token=self._account.verify_token.get_secret_value(),
-                fields=FIELDS,
-            )
+            try:
+                await self._api.set_app_subscription(
+                    app_id,
+                    self._app_secret(),
+                    callback_url=self._callback_url,
+                    verify_token=self._account.verify_token.get_secret_value(),
+                    fields=FIELDS,
+                )
+            except Permanent as failure:
+                raise NeedsOperator(failure.code, action=CALLBACK_MEND) from None
         await self._api.subscribe_app()
 
     async def _subscribed_fields(self, app_id: str) -> set[str]:
         """Fields that the app subscribed to with our address."""
         fields: set[str] = set()
-        for subscription in await self._api.app_subscriptions(app_id, self._app_secret()):
+        try:
+            subscriptions = await self._api.app_subscriptions(app_id, self._app_secret())
+        except NeedsOperator as failure:
+            # The call bears the app's id and secret, not our access token.
+            raise NeedsOperator(failure.code, action=APP_MEND) from None
+        for subscription in subscriptions:
             if subscription.get("callback_url") == self._callback_url and subscription.get("active") is not False:
                 fields |= _names(subscription.get("fields"))
         return fields
@@ -236,5 +255,11 @@ def _names(value: object) -> set[str]:
 
 
 def _failed(check: str, failure: RemoteFailure) -> Finding:
-    mend = failure.action if isinstance(failure, NeedsOperator) else "try again in a minute"
+    match failure:
+        case NeedsOperator():
+            mend = failure.action
+        case Permanent():
+            mend = IF_REFUSED.get(check, "check the variables of this far side")
+        case _:
+            mend = "try again in a minute"
     return _red(check, f"could not be asked ({type(failure).__name__}: {failure})", mend)
