@@ -95,6 +95,8 @@ def apply(
                 outbox.drop_held(connection, current.id)
             case Resend(held=held):
                 assert subject.ticket_id is not None
+                if held:
+                    hold_what_waits(connection, services, current, moment=moment)
                 resendable = outbox.load_resendable(
                     connection, services.vault, conversation_id=current.id, ticket_id=subject.ticket_id
                 )
@@ -111,7 +113,7 @@ def apply(
                 renew(connection, services, current, subject.send, moment=moment)
                 outbox.hold(connection, subject.send.id, until=held_until)
                 hold_what_waits(connection, services, current, moment=moment)
-            case TryAgain() | WaitForOperator():
+            case TryAgain():
                 assert subject.send is not None
                 renew(connection, services, current, subject.send, moment=moment)
                 outbox.count_refusal(connection, subject.send.id)
@@ -120,6 +122,17 @@ def apply(
                     [subject.send.id],
                     state=EffectState.READY,
                     due_at=moment.business + backoff(subject.send.refusals + 1, jitter=MIDDLE),
+                    code=subject.send.code or "refused",
+                )
+            case WaitForOperator():
+                assert subject.send is not None
+                renew(connection, services, current, subject.send, moment=moment)
+                # The gate paces it: a pause of its own would outlast the mend.
+                outbox.retry(
+                    connection,
+                    [subject.send.id],
+                    state=EffectState.READY,
+                    due_at=moment.business,
                     code=subject.send.code or "refused",
                 )
             case GiveUp():
@@ -139,6 +152,7 @@ def add_note(
     moment: Moment,
 ) -> str:
     """A private note on `ticket_id`, or on the conversation's ticket. Returns the effect's id."""
+    outbox.stop_waiting_for_company(connection, current.id)
     return outbox.add(
         connection,
         services.vault,

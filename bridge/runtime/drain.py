@@ -31,7 +31,7 @@ from bridge.store.tables import Lane
 
 LINGER_SECONDS = 5.0
 LONGEST_SECONDS = 60.0
-"""A job ends after this, so that RQ sees a worker that lives."""
+"""A job ends after this, or at the next quiet moment, so that RQ sees a worker that lives."""
 TICK_SECONDS = 0.5
 RENEW_SECONDS = 4.0
 RECONCILE_LOOK_SECONDS = 5.0
@@ -85,7 +85,7 @@ class Drain:
         started = busy = loop.time()
         helpers = [asyncio.create_task(self._listen()), asyncio.create_task(self._keep_leases())]
         try:
-            while not self._stop.is_set() and loop.time() - started < LONGEST_SECONDS:
+            while not self._stop.is_set() and not self._is_time_to_end(loop.time() - started):
                 await bell.keep_listening()
                 await self._services.upkeep()
                 self._wake.clear()
@@ -94,13 +94,15 @@ class Drain:
                 elif loop.time() - busy > LINGER_SECONDS:
                     break
                 await self._sleep(TICK_SECONDS)
-            while self._tasks and not self._stop.is_set():
-                await asyncio.wait(self._tasks, timeout=TICK_SECONDS)
         finally:
             await self._finish(helpers)
         await bell.answer()
         if not self._stop.is_set() and await self._find_due():
             await asyncio.gather(bell.ring(), return_exceptions=True)
+
+    def _is_time_to_end(self, age_seconds: float) -> bool:
+        """After `LONGEST_SECONDS` at the first quiet moment: work goes on until then, whoever hangs."""
+        return age_seconds > LONGEST_SECONDS and (not self._tasks or age_seconds > 2 * LONGEST_SECONDS)
 
     async def _sleep(self, seconds: float) -> None:
         try:
@@ -120,29 +122,40 @@ class Drain:
             if not mine:
                 continue
             real_now = self._services.clock.real_now()
-            # A worker that came later gets its share of what nothing runs on at the moment.
-            idle = [lease for lease in mine if not self._busy[lease.shard]]
-
             try:
-                kept, surplus = await self._services.database.write(
-                    partial(self._renew, mine=mine, idle=idle, real_now=real_now)
-                )
+                kept, share = await self._services.database.write(partial(self._renew, mine=mine, real_now=real_now))
             except StoreUnavailable:
                 continue  # every commit checks the fence anyway
             for lease in mine:
-                if lease not in kept or lease in surplus:
+                if lease not in kept:
                     self._forget(lease)
+            await self._shed(len(self._held) - share)
 
-    def _renew(
-        self, connection: Connection, *, mine: Sequence[Lease], idle: Sequence[Lease], real_now: datetime
-    ) -> tuple[list[Lease], list[Lease]]:
-        """(what is still ours, what of it was given away)."""
+    def _renew(self, connection: Connection, *, mine: Sequence[Lease], real_now: datetime) -> tuple[list[Lease], int]:
+        """(what is still ours, how many we should hold at most)."""
         kept = leases.renew(connection, mine, real_now=real_now)
-        share = leases.share_of(connection, holder=self._holder, real_now=real_now)
-        surplus = [lease for lease in idle if lease in kept][: max(0, len(kept) - share)]
+        return kept, leases.share_of(connection, holder=self._holder, real_now=real_now)
+
+    async def _shed(self, count: int) -> None:
+        """A worker that came later gets its share of what nothing runs on at the moment."""
+        surplus = [lease for lease in self._held.values() if not self._busy[lease.shard]][: max(0, count)]
+        if not surplus:
+            return
         for lease in surplus:
-            leases.release(connection, lease, real_now=real_now)
-        return kept, surplus
+            self._forget(lease)
+        await self._release(surplus)
+
+    async def _release(self, mine: Sequence[Lease]) -> None:
+        real_now = self._services.clock.real_now()
+
+        def unit(connection: Connection) -> None:
+            for lease in mine:
+                leases.release(connection, lease, real_now=real_now)
+
+        try:
+            await self._services.database.write(unit)
+        except StoreUnavailable:
+            log.warning("store.unavailable")  # they run out by themselves
 
     def _forget(self, lease: Lease) -> None:
         if self._held.get(lease.shard) == lease:
@@ -351,22 +364,25 @@ class Drain:
         except LeaseLost:
             self._forget(lease)
         except StoreUnavailable:
-            raise
+            await self._adopt(lease, due)  # what was committed without our knowing is pending
         except Exception as exc:  # the outermost loop: recorded, and looked up before anything is repeated
             log.error("lane.failed", exc_info=exc, shard=lease.shard, kind=due.lane.value)
             self._services.metrics.count("deskbridge_lane_failures_total", type(exc).__name__)
-            await self._adopt(lease, due.conversation_id)
+            await self._adopt(lease, due)
         finally:
             self._lanes.discard((due.conversation_id, due.lane))
 
-    async def _adopt(self, lease: Lease, conversation_id: str) -> None:
+    async def _adopt(self, lease: Lease, due: DueLane) -> None:
         """What failed in a way no rule covers is pending, as if its worker had died."""
         timeout = self._helpdesk_timeout
         await asyncio.sleep(TICK_SECONDS)
         await self._services.commit_outcome(
             lease,
             lambda connection: outbox.adopt_left_behind(
-                connection, shard=lease.shard, helpdesk_timeout=timeout, conversation_id=conversation_id
+                connection,
+                shard=lease.shard,
+                helpdesk_timeout=timeout,
+                of_lane=(due.conversation_id, due.lane),
             ),
         )
 
@@ -403,13 +419,4 @@ class Drain:
             task.cancel()
         await asyncio.gather(*ending, return_exceptions=True)
         mine, self._held = list(self._held.values()), {}
-        real_now = self._services.clock.real_now()
-
-        def unit(connection: Connection) -> None:
-            for lease in mine:
-                leases.release(connection, lease, real_now=real_now)
-
-        try:
-            await self._services.database.write(unit)
-        except StoreUnavailable:
-            log.warning("store.unavailable")
+        await self._release(mine)

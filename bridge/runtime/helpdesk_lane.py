@@ -115,7 +115,8 @@ def _begin(connection: Connection, services: Services, conversation_id: str, mom
         return None
     if head.due_at > moment.business or head.not_before_at > moment.real:
         return None
-    if moment.business - head.created_at > services.dead_letter_after:
+    was_tried = head.attempts > 0 or head.failures > 0
+    if was_tried and moment.business - head.created_at > services.dead_letter_after:
         return _bury(connection, services, head, code=head.code or "too old", moment=moment)
     gate = gates.find_closed(connection, services, HELPDESK_SCOPE, moment)
     if gate is not None:
@@ -180,16 +181,16 @@ def _begin_messages(
             [head.id],
             state=EffectState.READY,
             not_before_at=ticket.next_post_at,
-            code="waits for company",
+            code=outbox.WAITS_FOR_COMPANY,
         )
         return None
     address = contacts.load_address(connection, services.vault, current.contact_id)
     if current.requester_id is None:
         return NeedRequester(address)
     # What was refused together is tried one by one, so that a bad message takes no other with it.
-    at_once = 1 if head.code == ALONE else BATCH_MESSAGES
+    at_once = 1 if head.told == ALONE else BATCH_MESSAGES
     waiting = outbox.load_waiting_posts(connection, services.vault, current.id, limit=at_once)
-    if head.kind is EffectKind.POST_MESSAGE and head.id not in {effect.id for effect in waiting}:
+    if head.id not in {effect.id for effect in waiting}:
         waiting = [head]  # more wait than go at once, and what came first was sent last
     texts = messages.load_texts(
         connection, services.vault, [effect.message_id for effect in waiting if effect.message_id]
@@ -200,6 +201,9 @@ def _begin_messages(
         lines = lines[: len(lines) // 2]
         html, text = render_messages(lines, now=moment.business, posted_until_at=current.posted_until_at)
     effects = waiting[: len(lines)]
+    if head.id not in {effect.id for effect in effects} and head.message_id is not None:
+        effects, lines = [head], [Line(*texts[head.message_id])]  # what comes first must not wait for what is late
+        html, text = render_messages(lines, now=moment.business, posted_until_at=current.posted_until_at)
     comment = CommentDraft(
         html=html,
         text=text,
@@ -260,8 +264,9 @@ def _begin_note(
 ) -> Step:
     """On the ticket it belongs to, else on the conversation's; where none is open any more, it opens a new one."""
     ticket = _open_ticket_for(connection, current, head)
-    if ticket is None and outbox.load_waiting_posts(connection, services.vault, current.id, limit=1):
-        return _begin_messages(connection, services, current, head, moment)  # they open the note's ticket
+    first = outbox.load_first_post(connection, services.vault, current.id) if ticket is None else None
+    if first is not None:  # the customer's messages open the note's ticket
+        return _begin_posts_before(connection, services, current, head, first, moment)
     address = contacts.load_address(connection, services.vault, current.contact_id)
     if ticket is None and current.requester_id is None:
         return NeedRequester(address)
@@ -280,6 +285,29 @@ def _begin_note(
     return _freeze(connection, services, [head], target=ticket.remote_id, key=key, request=request, moment=moment)
 
 
+def _begin_posts_before(
+    connection: Connection,
+    services: Services,
+    current: Conversation,
+    note: EffectRecord,
+    first: EffectRecord,
+    moment: Moment,
+) -> Step:
+    if first.due_at > moment.business or first.not_before_at > moment.real:
+        outbox.retry(
+            connection,
+            [note.id],
+            state=note.state,
+            due_at=first.due_at,
+            not_before_at=first.not_before_at,
+            code="waits for its ticket",
+        )
+        return None
+    if first.batch_id is not None:
+        return _resume(connection, services, first, moment)
+    return _begin_messages(connection, services, current, first, moment)
+
+
 def _open_ticket_for(connection: Connection, current: Conversation, note: EffectRecord) -> Ticket | None:
     for ticket_id in (note.ticket_id, current.ticket_id):
         if ticket_id is None:
@@ -291,9 +319,20 @@ def _open_ticket_for(connection: Connection, current: Conversation, note: Effect
 
 
 def _bury(connection: Connection, services: Services, head: EffectRecord, *, code: str, moment: Moment) -> Again:
-    outbox.set_state(connection, [head.id], EffectState.DEAD, code=code)
+    """Tried for too long: kept as a dead letter, and told where an agent may see it."""
+    ids = [head.id]
+    if head.batch_id is not None:
+        ids = [effect.id for effect in outbox.load_batch(connection, services.vault, head.batch_id)[0]]
+        outbox.thaw(connection, ids)
+    outbox.set_state(connection, ids, EffectState.DEAD, code=code)
     channels.raise_alarm(connection, kind="dead_letter", subject=head.kind.value, now=moment.real)
-    services.metrics.count("deskbridge_effects_total", f"{head.kind.value}:dead")
+    services.metrics.count("deskbridge_effects_total", f"{head.kind.value}:dead", len(ids))
+    if head.kind is EffectKind.POST_MESSAGE:
+        current = conversations.load(connection, head.conversation_id)
+        if current.ticket_id is not None:
+            note = notes.not_shown(code)
+            add_note(connection, services, current, note, ticket_id=current.ticket_id, moment=moment)
+            conversations.save(connection, current)
     return Again()
 
 
@@ -362,9 +401,13 @@ async def _write(services: Services, lease: Lease, conversation_id: str, write: 
             again = _record_write_failure(connection, services, current, write, outcome, moment)
         else:
             again = _record_written(connection, services, current, write, outcome, moment)
-            if pause > 0 and current.ticket_id is not None:
-                next_post_at = moment.real + timedelta(seconds=pause)
-                conversations.set_next_post(connection, current.ticket_id, next_post_at=next_post_at)
+            if pause > 0 and write.target is not None:
+                conversations.set_next_post(
+                    connection,
+                    channel_id=services.channel.id,
+                    remote_id=write.target,
+                    next_post_at=moment.real + timedelta(seconds=pause),
+                )
         conversations.save(connection, current)
         return again
 
@@ -544,10 +587,11 @@ def _record_refusal(
     the user is looked up anew and each message tried alone; what is refused again is kept as a dead letter, and told.
     """
     ids = [effect.id for effect in effects]
-    if effects[0].kind is EffectKind.POST_MESSAGE and effects[0].code != ALONE:
+    if effects[0].kind is EffectKind.POST_MESSAGE and effects[0].told != ALONE:
         current.requester_id = None
         outbox.thaw(connection, ids)
-        outbox.retry(connection, ids, state=EffectState.READY, not_before_at=moment.real, code=ALONE)
+        for effect_id in ids:
+            outbox.mark_told(connection, effect_id, ALONE)
         return True
     outbox.set_state(connection, ids, EffectState.DEAD, code=failure.code)
     channels.raise_alarm(connection, kind="dead_letter", subject=effects[0].kind.value, now=moment.real)

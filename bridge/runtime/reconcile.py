@@ -6,11 +6,10 @@ from functools import partial
 import structlog
 from sqlalchemy import Connection
 
-from bridge.runtime.gates import close_gate, find_closed
 from bridge.runtime.merges import ring_item
 from bridge.runtime.services import HELPDESK_SCOPE, Moment, Services
 from bridge.store import channels, conversations, inbox
-from connectors.errors import NeedsOperator, RemoteFailure
+from connectors.errors import NeedsOperator, Permanent, RemoteFailure
 from connectors.interface import Change, ChangePage, FeedsChanges
 
 KEPT_FOR = timedelta(days=14)
@@ -51,22 +50,29 @@ async def run_if_due(services: Services) -> None:
 
 
 def _claim(connection: Connection, services: Services, moment: Moment) -> tuple[bool, str | None]:
-    if find_closed(connection, services, HELPDESK_SCOPE, moment) is not None:
-        return False, None
-    inbox.prune(connection, before=moment.business - KEPT_FOR, limit=PRUNE_AT_ONCE)
-    return channels.claim_feed(
+    claimed, cursor = channels.claim_feed(
         connection, channel_id=services.channel.id, every=services.reconcile_every, real_now=moment.real
     )
+    if not claimed:
+        return False, None
+    inbox.prune(connection, before=moment.business - KEPT_FOR, limit=PRUNE_AT_ONCE)
+    if channels.load_gate(connection, channel_id=services.channel.id, scope=HELPDESK_SCOPE) is not None:
+        _ask_soon(connection, services, moment)  # the probe is for somebody's message
+        return False, None
+    return True, cursor
+
+
+def _ask_soon(connection: Connection, services: Services, moment: Moment) -> None:
+    claimed_at = moment.real - services.reconcile_every + FAILED_PAUSE
+    channels.postpone_feed(connection, channel_id=services.channel.id, claimed_at=claimed_at)
 
 
 def _record_failure(connection: Connection, services: Services, failure: RemoteFailure, moment: Moment) -> None:
-    if isinstance(failure, NeedsOperator):
-        close_gate(connection, services, HELPDESK_SCOPE, failure, moment, by_status=False)
-    channels.postpone_feed(
-        connection,
-        channel_id=services.channel.id,
-        claimed_at=moment.real - services.reconcile_every + FAILED_PAUSE,
-    )
+    """What the feed alone is refused is told, and closes nothing: messages and rings go on without it."""
+    if isinstance(failure, NeedsOperator | Permanent):
+        channels.raise_alarm(connection, kind="feed_refused", subject=failure.code[:64], now=moment.real)
+    else:
+        _ask_soon(connection, services, moment)
 
 
 async def run_now(services: Services) -> int:

@@ -27,6 +27,7 @@ from connectors.interface import AuthorKind, Comment, KnowsMerges, Successor, Ti
 
 LAST_DELIVERIES = 5
 SHORTEST_PAUSE_SECONDS = 3.0
+LONGEST_PAUSE_SECONDS = 60.0
 WAITING = (EffectState.READY, EffectState.PERFORMING, EffectState.UNKNOWN)
 
 
@@ -104,8 +105,10 @@ async def answer_ring(services: Services, lease: Lease, ring: Ring, ticket: Tick
         return next_try_at(gate, moment) - moment.real
     try:
         reading = await _read(services, ticket)
-    except (TicketUnwritable, Permanent):
-        await services.commit_outcome(lease, lambda connection: _close_book(connection, ring, ticket))
+    except TicketUnwritable:
+        await services.commit_outcome(
+            lease, lambda connection: _close_book(connection, services, ring, ticket, started_at=moment.real)
+        )
         return None
     except RemoteFailure as failure:
         record = partial(_record_failure, services=services, failure=failure, moment=moment)
@@ -155,15 +158,22 @@ def _take_reading(
 def _record_failure(connection: Connection, services: Services, failure: RemoteFailure, moment: Moment) -> None:
     if isinstance(failure, NeedsOperator):
         close_gate(connection, services, HELPDESK_SCOPE, failure, moment, by_status=False)
+    elif isinstance(failure, Permanent):
+        channels.raise_alarm(connection, kind="ticket_unreadable", subject=failure.code[:64], now=moment.real)
 
 
 def _pause(failure: RemoteFailure) -> timedelta:
     """Before the ticket is read again: what the far side asks for, else a few seconds."""
+    if isinstance(failure, Permanent):
+        return timedelta(seconds=LONGEST_PAUSE_SECONDS)
     wish = failure.after_seconds if isinstance(failure, RateLimited | RetryLater) else None
     return timedelta(seconds=SHORTEST_PAUSE_SECONDS if wish is None else wish)
 
 
-def _close_book(connection: Connection, ring: Ring, ticket: Ticket) -> None:
+def _close_book(
+    connection: Connection, services: Services, ring: Ring, ticket: Ticket, *, started_at: datetime
+) -> None:
+    reopen_gate(connection, services, HELPDESK_SCOPE, started_at=started_at)
     conversations.set_ticket_status(connection, ticket.id, TicketStatus.GONE)
     inbox.finish(connection, [entry.id for entry in ring.entries], reason="the ticket is gone")
 

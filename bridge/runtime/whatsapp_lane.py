@@ -78,11 +78,12 @@ async def run_step(services: Services, lease: Lease, conversation_id: str) -> bo
 
 
 def _look(connection: Connection, services: Services, conversation_id: str, moment: Moment) -> Step:
+    unknown = outbox.load_unknown_send(connection, services.vault, conversation_id, real_now=moment.real)
+    if unknown is not None:
+        return _give_up_waiting(connection, services, unknown, moment)
     head = outbox.load_head(connection, services.vault, conversation_id=conversation_id, lane=Lane.WHATSAPP)
     if head is None or head.not_before_at > moment.real:
         return None
-    if head.state is EffectState.UNKNOWN:
-        return _give_up_waiting(connection, services, head, moment)
     if head.state is not EffectState.READY or head.due_at > moment.business:
         return None
     assert head.message_id is not None
@@ -181,9 +182,12 @@ async def _postpone(services: Services, lease: Lease, step: Send, *, seconds: fl
     not_before_at = services.clock.real_now() + timedelta(seconds=seconds)
 
     def unit(connection: Connection) -> None:
+        effect = outbox.load(connection, services.vault, step.effect.id)
+        if effect is None or effect.state is not EffectState.READY:
+            return  # held or dropped meanwhile
         outbox.retry(
             connection,
-            [step.effect.id],
+            [effect.id],
             state=EffectState.READY,
             not_before_at=not_before_at,
             code=f"waits for limit: {limit}",
@@ -245,7 +249,8 @@ def _record_accepted(
     assert step.effect.message_id is not None
     index = messages.wamid_index(services.vault, accepted.wamid)
     messages.accept(connection, services.vault, step.effect.message_id, wamid=accepted.wamid, now=moment.business)
-    if effect.state is EffectState.PERFORMING:
+    is_this_attempt = effect.message_id == step.effect.message_id
+    if is_this_attempt and effect.state in (EffectState.PERFORMING, EffectState.UNKNOWN):
         outbox.set_state(connection, [effect.id], EffectState.DONE)
     gates.reopen_gate(connection, services, WHATSAPP_SCOPE, started_at=effect.started_at or moment.real)
     if not contacts.learn(
@@ -315,13 +320,15 @@ def _record_failure(
             outbox.retry(connection, [effect.id], state=EffectState.READY, not_before_at=moment.real, code=failure.code)
             return True
         case Permanent():
+            sent_id = effect.message_id
+            assert sent_id is not None
             current = conversations.load(connection, effect.conversation_id)
             is_window = isinstance(failure, WindowClosedByMeta)
             decision = decide(
                 current.window,
                 DeliveryRefused(
                     text=step.text,
-                    sent_at=moment.business,
+                    sent_at=messages.load_texts(connection, services.vault, [sent_id])[sent_id][1],
                     refusals=effect.refusals,
                     meaning=FailureMeaning.WINDOW_CLOSED if is_window else FailureMeaning.PERMANENT,
                     failure=explain(int(failure.code) if failure.code.isdigit() else None),

@@ -186,8 +186,13 @@ def set_ticket_status(connection: Connection, ticket_id: str, status: str) -> No
     connection.execute(update(ticket).where(ticket.c.id == ticket_id).values(status=status))
 
 
-def set_next_post(connection: Connection, ticket_id: str, *, next_post_at: datetime) -> None:
-    connection.execute(update(ticket).where(ticket.c.id == ticket_id).values(next_post_at=next_post_at))
+def set_next_post(connection: Connection, *, channel_id: str, remote_id: str, next_post_at: datetime) -> None:
+    """`next_post_at` is real time."""
+    connection.execute(
+        update(ticket)
+        .where(ticket.c.channel_id == channel_id, ticket.c.remote_id == remote_id)
+        .values(next_post_at=next_post_at)
+    )
 
 
 def advance_reading(connection: Connection, known: Ticket, *, newest_at: datetime) -> None:

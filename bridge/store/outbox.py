@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, exists, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, and_, exists, func, insert, or_, select, update
 
 from bridge.domain.model import MessageStatus
 from bridge.domain.notes import Delivery
@@ -20,11 +20,13 @@ from bridge.store.tables import (
     Lane,
     effect,
     message,
+    ticket,
 )
 
 PAYLOAD = "effect.payload"
 FROZEN = "effect.frozen"
 OPEN = tuple(state.value for state in OPEN_STATES)
+WAITS_FOR_COMPANY = "waits for company"
 RESENDABLE = (EffectState.UNCONFIRMED.value, EffectState.FAILED.value, EffectState.DEAD.value)
 
 
@@ -126,15 +128,19 @@ class DueLane:
 
 
 def is_head() -> ColumnElement[bool]:
-    """Nothing stands before this effect in its lane."""
+    """Nothing stands before this effect in its lane; or it is a send without a verdict, which is settled wherever it
+    stands."""
     earlier = effect.alias("earlier")
-    return ~exists().where(
-        and_(
-            earlier.c.conversation_id == effect.c.conversation_id,
-            earlier.c.lane == effect.c.lane,
-            earlier.c.state.in_(OPEN),
-            earlier.c.seq < effect.c.seq,
-        )
+    return or_(
+        and_(effect.c.lane == Lane.WHATSAPP.value, effect.c.state == EffectState.UNKNOWN.value),
+        ~exists().where(
+            and_(
+                earlier.c.conversation_id == effect.c.conversation_id,
+                earlier.c.lane == effect.c.lane,
+                earlier.c.state.in_(OPEN),
+                earlier.c.seq < effect.c.seq,
+            )
+        ),
     )
 
 
@@ -315,10 +321,14 @@ def load_expired_holds(
 
 
 def _of_ticket(conversation_id: str, ticket_id: str, states: Iterable[str]) -> ColumnElement[bool]:
+    """Of this ticket, and of those that it continues, which take no command any more."""
+    ended = select(ticket.c.id).where(
+        ticket.c.conversation_id == conversation_id, ticket.c.status.in_(("closed", "gone"))
+    )
     return and_(
         effect.c.conversation_id == conversation_id,
         effect.c.lane == Lane.WHATSAPP.value,
-        effect.c.ticket_id == ticket_id,
+        or_(effect.c.ticket_id == ticket_id, effect.c.ticket_id.in_(ended)),
         effect.c.state.in_(tuple(states)),
     )
 
@@ -385,13 +395,18 @@ def load_last_sends(connection: Connection, vault: Vault, conversation_id: str, 
 
 
 def adopt_left_behind(
-    connection: Connection, *, shard: int, helpdesk_timeout: timedelta, conversation_id: str | None = None
+    connection: Connection,
+    *,
+    shard: int,
+    helpdesk_timeout: timedelta,
+    of_lane: tuple[str, Lane] | None = None,
 ) -> int:
     """What somebody was performing whose result is lost may have happened: it is looked up no earlier than its call
-    could end. `conversation_id`: of that conversation alone."""
+    could end. `of_lane`: of that conversation and lane alone."""
     left = and_(effect.c.shard == shard, effect.c.state == EffectState.PERFORMING.value)
-    if conversation_id is not None:
-        left = and_(left, effect.c.conversation_id == conversation_id)
+    if of_lane is not None:
+        conversation_id, lane = of_lane
+        left = and_(left, effect.c.conversation_id == conversation_id, effect.c.lane == lane.value)
     rows = connection.execute(select(effect.c.id, effect.c.lane, effect.c.started_at).where(left)).all()
     for row in rows:
         pause = helpdesk_timeout if row.lane == Lane.HELPDESK.value else timedelta(0)
@@ -456,3 +471,51 @@ def was_told(connection: Connection, conversation_id: str, *, ticket_id: str | N
         ).one_or_none()
         is not None
     )
+
+
+def stop_waiting_for_company(connection: Connection, conversation_id: str) -> None:
+    """A note for the agent came: customer messages before it do not make it wait."""
+    connection.execute(
+        update(effect)
+        .where(
+            effect.c.conversation_id == conversation_id,
+            effect.c.lane == Lane.HELPDESK.value,
+            effect.c.state == EffectState.READY.value,
+            effect.c.code == WAITS_FOR_COMPANY,
+        )
+        .values(not_before_at=EPOCH)
+    )
+
+
+def load_first_post(connection: Connection, vault: Vault, conversation_id: str) -> EffectRecord | None:
+    """The customer message that decides when the ticket's next one goes: a frozen batch, else whoever waits longest."""
+    row = connection.execute(
+        select(effect)
+        .where(
+            effect.c.conversation_id == conversation_id,
+            effect.c.lane == Lane.HELPDESK.value,
+            effect.c.kind == EffectKind.POST_MESSAGE.value,
+            effect.c.state.in_((EffectState.READY.value, EffectState.UNKNOWN.value)),
+        )
+        .order_by(effect.c.batch_id.is_(None), effect.c.not_before_at.desc(), effect.c.due_at.desc(), effect.c.seq)
+        .limit(1)
+    ).one_or_none()
+    return None if row is None else _record(row, vault)
+
+
+def load_unknown_send(
+    connection: Connection, vault: Vault, conversation_id: str, *, real_now: datetime
+) -> EffectRecord | None:
+    """A send without a verdict whose time is over, wherever it stands in its lane."""
+    row = connection.execute(
+        select(effect)
+        .where(
+            effect.c.conversation_id == conversation_id,
+            effect.c.lane == Lane.WHATSAPP.value,
+            effect.c.state == EffectState.UNKNOWN.value,
+            effect.c.not_before_at <= real_now,
+        )
+        .order_by(effect.c.seq)
+        .limit(1)
+    ).one_or_none()
+    return None if row is None else _record(row, vault)
