@@ -3,14 +3,14 @@
 from datetime import datetime, timedelta
 
 import pytest
-from sqlalchemy import Connection
+from sqlalchemy import Connection, insert
 
 from bridge.store import conversations, messages, outbox
 from bridge.store.conversations import Conversation
 from bridge.store.crypto import Vault
 from bridge.store.database import Database
 from bridge.store.outbox import EffectRecord
-from bridge.store.tables import EffectKind, EffectState, Lane
+from bridge.store.tables import EffectKind, EffectState, Lane, ticket
 from tests.store.world import NOW, SECOND, conversation
 
 SHARD = 3
@@ -221,6 +221,57 @@ async def test_replies_of_another_ticket_are_not_resent(replies: Replies) -> Non
         )
     )
     assert found == []
+
+
+async def test_send_without_a_verdict_is_settled_behind_one_that_is_held(replies: Replies) -> None:
+    await replies.add("first", held=True)
+    await replies.add("second")
+    assert not await replies.is_due()
+    await replies.set(EffectState.UNKNOWN, "second")
+    assert await replies.is_due()
+
+
+@pytest.mark.parametrize(("status", "resendable"), [("closed", ["first"]), ("gone", ["first"]), ("open", [])])
+async def test_replies_of_a_ticket_that_ended_are_sent_again_from_the_one_that_continues_it(
+    replies: Replies, status: str, resendable: list[str]
+) -> None:
+    await replies.add("first")
+    await replies.set(EffectState.UNCONFIRMED, "first")
+
+    def unit(connection: Connection) -> list[str]:
+        current = conversations.load(connection, replies.conversation_id)
+        connection.execute(
+            insert(ticket).values(
+                id=TICKET,
+                channel_id=current.channel_id,
+                conversation_id=current.id,
+                remote_id="1",
+                status=status,
+                read_since_at=NOW,
+                next_post_at=NOW,
+                created_at=NOW,
+            )
+        )
+        found = outbox.load_resendable(connection, replies.vault, conversation_id=current.id, ticket_id="01ITSFOLLOWUP")
+        return [record.payload for record in found]
+
+    assert await replies.database.write(unit) == resendable
+
+
+async def test_looking_up_one_lane_leaves_a_call_of_the_other_alone(replies: Replies) -> None:
+    await replies.add("a send")
+    await replies.add("a note", lane=Lane.HELPDESK)
+    await replies.set(EffectState.PERFORMING, "a send", "a note")
+    await replies.database.write(
+        lambda connection: outbox.adopt_left_behind(
+            connection,
+            shard=SHARD,
+            helpdesk_timeout=timedelta(0),
+            of_lane=(replies.conversation_id, Lane.HELPDESK),
+        )
+    )
+    assert (await replies.load("a send")).state is EffectState.PERFORMING
+    assert (await replies.load("a note")).state is EffectState.UNKNOWN
 
 
 @pytest.mark.parametrize(("lane", "pause"), [(Lane.WHATSAPP, 0), (Lane.HELPDESK, 60)])
