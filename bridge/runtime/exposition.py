@@ -8,10 +8,10 @@ from redis.asyncio import Redis
 from sqlalchemy import Connection, func, select
 
 from bridge.runtime.metrics import COUNTERS, read_counters
-from bridge.runtime.wiring import Store
+from bridge.runtime.wiring import Store, field_ids_of
 from bridge.store import channels
 from bridge.store.database import StoreUnavailable
-from bridge.store.tables import EPOCH, OPEN_STATES, alarm, effect, feed, inbox, shard
+from bridge.store.tables import EPOCH, OPEN_STATES, alarm, channel, effect, feed, inbox, shard
 
 WAITING_EVENTS = ("new", "parked", "refused", "dead")
 
@@ -33,6 +33,7 @@ async def render(edge: CollectorRegistry, store: Store, redis: Redis) -> bytes:
     try:
         now = store.clock.business_now()
         families += await store.database.read(lambda connection: _gauges(connection, now.timestamp()))
+        families.append(await store.database.read(lambda connection: _ticket_fields(connection, store)))
         up.add_metric([], 1)
     except StoreUnavailable:
         up.add_metric([], 0)
@@ -87,6 +88,18 @@ def _gauges(connection: Connection, now_seconds: float) -> list[Metric]:
     last = connection.execute(select(func.max(feed.c.polled_at))).scalar_one()
     polled.add_metric([], (last or EPOCH).timestamp())
     return [depth, oldest, effects, alarms, gates, held, polled]
+
+
+def _ticket_fields(connection: Connection, store: Store) -> Metric:
+    known = GaugeMetricFamily(
+        "deskbridge_ticket_fields",
+        "Ticket fields that are filled; 0 until `doctor --fix` made them.",
+        labels=["helpdesk"],
+    )
+    for channel_id, helpdesk in connection.execute(select(channel.c.id, channel.c.helpdesk)):
+        kept = channels.load_settings(connection, store.vault, channel_id=channel_id)
+        known.add_metric([helpdesk], len(field_ids_of(kept)))
+    return known
 
 
 def closed_scopes(connection: Connection) -> list[tuple[str, str]]:

@@ -117,6 +117,7 @@ def test_metrics_count_what_happened_and_name_nobody(world: World) -> None:
     told = str(world.installation.metrics())
     assert not [text for text in world.private if text in told]
     assert world.installation.metric("deskbridge_database_up") == 1.0
+    assert world.installation.metric("deskbridge_ticket_fields", helpdesk="zendesk") == 2.0
 
 
 def test_doctor_is_green_once_everything_is_set_up(world: World) -> None:
