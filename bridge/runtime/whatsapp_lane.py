@@ -98,7 +98,7 @@ def _look(connection: Connection, services: Services, conversation_id: str, mome
         return _stop_at_closed_window(connection, services, current, head, text, moment)
     gate = gates.find_closed(connection, services, WHATSAPP_SCOPE, moment)
     if gate is not None:
-        _wait_at_gate(connection, services, current, head, text, gate, moment)
+        _wait_at_gate(connection, services, current, head, gate, moment)
         return None
     return Send(
         effect=head,
@@ -160,7 +160,6 @@ def _wait_at_gate(
     services: Services,
     current: Conversation,
     head: EffectRecord,
-    text: str,
     gate: channels.Gate,
     moment: Moment,
 ) -> None:
@@ -171,11 +170,23 @@ def _wait_at_gate(
         not_before_at=gates.next_try_at(gate, moment),
         code=gate.code,
     )
-    if not outbox.was_told(
-        connection, current.id, ticket_id=head.ticket_id, reason=f"gate {gate.closed_at.isoformat()}"
-    ):
-        outbox.mark_told(connection, head.id, f"gate {gate.closed_at.isoformat()}")
-        _tell(connection, services, current, head, notes.waiting_for_operator(text, action=gate.action), moment)
+    _tell_of_gate(connection, services, current, gate, moment)
+
+
+def _tell_of_gate(
+    connection: Connection, services: Services, current: Conversation, gate: channels.Gate, moment: Moment
+) -> None:
+    """Each ticket whose reply waits gets one note for each time that the gate is closed."""
+    reason = f"gate {gate.closed_at.isoformat()}"
+    for waiting in outbox.load_waiting_sends(connection, services.vault, current.id):
+        if outbox.was_told(connection, current.id, ticket_id=waiting.ticket_id, reason=reason):
+            continue
+        assert waiting.message_id is not None
+        outbox.mark_told(connection, waiting.id, reason)
+        text = messages.load_text(connection, services.vault, waiting.message_id)
+        note = notes.waiting_for_operator(text, action=gate.action)
+        add_note(connection, services, current, note, ticket_id=waiting.ticket_id, moment=moment)
+    conversations.save(connection, current)
 
 
 async def _postpone(services: Services, lease: Lease, step: Send, *, seconds: float, limit: str) -> None:

@@ -278,8 +278,8 @@ def release_held(connection: Connection, conversation_id: str, *, now: datetime)
     ).rowcount
 
 
-def hold_lane(connection: Connection, vault: Vault, conversation_id: str, *, until: datetime) -> list[EffectRecord]:
-    """Everything that waits to be sent waits for the window instead. Returns it, in order."""
+def load_waiting_sends(connection: Connection, vault: Vault, conversation_id: str) -> list[EffectRecord]:
+    """Replies that wait to be sent, in order."""
     rows = connection.execute(
         select(effect)
         .where(
@@ -288,10 +288,16 @@ def hold_lane(connection: Connection, vault: Vault, conversation_id: str, *, unt
             effect.c.state == EffectState.READY.value,
         )
         .order_by(effect.c.seq)
-    ).all()
-    for row in rows:
-        hold(connection, row.id, until=until)
+    )
     return [_record(row, vault) for row in rows]
+
+
+def hold_lane(connection: Connection, vault: Vault, conversation_id: str, *, until: datetime) -> list[EffectRecord]:
+    """Everything that waits to be sent waits for the window instead. Returns it, in order."""
+    waiting = load_waiting_sends(connection, vault, conversation_id)
+    for record in waiting:
+        hold(connection, record.id, until=until)
+    return waiting
 
 
 def hold(connection: Connection, effect_id: str, *, until: datetime) -> None:
