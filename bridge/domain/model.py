@@ -12,8 +12,6 @@ Bsuid = NewType("Bsuid", str)
 Wamid = NewType("Wamid", str)
 """Opaque, compared as a whole. Holds the customer's number in base64: personal data."""
 PhoneNumberId = NewType("PhoneNumberId", str)
-MessageKey = NewType("MessageKey", str)
-"""Our key of an outbound message, sent as `biz_opaque_callback_data`: `db1:<shard>:<ulid>`."""
 
 
 class MessageStatus(StrEnum):

@@ -16,7 +16,7 @@ from bridge.domain.retry import backoff
 from bridge.domain.text import preview
 from bridge.runtime import gates, merges
 from bridge.runtime.apply import MIDDLE, add_note
-from bridge.runtime.services import HELPDESK_SCOPE, Moment, Services
+from bridge.runtime.services import HELPDESK_SCOPE, Again, Moment, Services
 from bridge.store import channels, contacts, conversations, inbox, messages, outbox
 from bridge.store.contacts import Address
 from bridge.store.conversations import Conversation, Ticket
@@ -84,11 +84,6 @@ class Write:
     @property
     def ids(self) -> list[str]:
         return [effect.id for effect in self.effects]
-
-
-@dataclass(frozen=True, slots=True)
-class Again:
-    """Something was settled without a call: look at the lane again."""
 
 
 Step = NeedRequester | Write | Again | None

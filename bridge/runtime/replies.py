@@ -41,13 +41,6 @@ class Ring:
     """Empty when a ring named no comment: then the ticket is read in any case."""
 
 
-@dataclass(frozen=True, slots=True)
-class Elsewhere:
-    """The ticket's conversation lives on another shard; its rings were moved there."""
-
-    shard: int
-
-
 def group_rings(entries: Sequence[InboxEntry]) -> list[Ring]:
     """Rings by ticket. A ring that names no comment makes the others of its ticket read as well."""
     grouped: dict[str, list[tuple[InboxEntry, str | None]]] = {}

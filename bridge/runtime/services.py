@@ -76,3 +76,8 @@ class Moment:
     @classmethod
     def take(cls, clock: Clock) -> "Moment":
         return cls(clock.business_now(), clock.real_now())
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """A lane's step settled something without a call: look at the lane again."""

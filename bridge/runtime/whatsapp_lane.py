@@ -14,7 +14,7 @@ from bridge.domain.decide import ClosedWindowPolicy, DeliveryRefused, FailureMea
 from bridge.domain.retry import backoff, pair_limit_pause
 from bridge.runtime import gates
 from bridge.runtime.apply import MIDDLE, Subject, add_note, apply, hold_what_waits
-from bridge.runtime.services import WHATSAPP_SCOPE, Moment, Services
+from bridge.runtime.services import WHATSAPP_SCOPE, Again, Moment, Services
 from bridge.store import channels, contacts, conversations, inbox, messages, outbox
 from bridge.store.contacts import Address
 from bridge.store.conversations import Conversation
@@ -46,11 +46,6 @@ class Send:
     address: Address
     key: str
     text: str = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Again:
-    """Something was settled without a call: look at the lane again."""
 
 
 Step = Send | Again | None
