@@ -189,7 +189,7 @@ async def _postpone(services: Services, lease: Lease, step: Send, *, seconds: fl
 
     def unit(connection: Connection) -> None:
         effect = outbox.load(connection, services.vault, step.effect.id)
-        if effect is None or effect.state is not EffectState.READY:
+        if effect.state is not EffectState.READY:
             return  # held or dropped meanwhile
         outbox.retry(
             connection,
@@ -231,7 +231,6 @@ async def _record(services: Services, lease: Lease, step: Send, outcome: Accepte
     def unit(connection: Connection) -> bool:
         # A status may have settled it while the answer was on its way.
         effect = outbox.load(connection, services.vault, step.effect.id)
-        assert effect is not None
         if isinstance(outcome, Accepted):
             return _record_accepted(connection, services, step, effect, outcome, moment)
         if effect.state is not EffectState.PERFORMING:
@@ -334,7 +333,7 @@ def _record_failure(
                 current.window,
                 DeliveryRefused(
                     text=step.text,
-                    sent_at=messages.load_texts(connection, services.vault, [sent_id])[sent_id][1],
+                    sent_at=messages.load_times(connection, [sent_id])[sent_id],
                     refusals=effect.refusals,
                     meaning=FailureMeaning.WINDOW_CLOSED if is_window else FailureMeaning.PERMANENT,
                     failure=explain(int(failure.code) if failure.code.isdigit() else None),

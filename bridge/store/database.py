@@ -1,8 +1,9 @@
 """How does this process reach the database? One writer thread that commits what waits together, and readers beside it.
 
-A unit of work is a plain function of a connection. Units that wait at the same moment share one transaction, each
-behind its own savepoint, so one that fails takes nobody with it. On SQLite every write transaction of every process
-also takes one fair lock, or small writers starve the big ones (docs/architecture.md, "One writer at a time").
+A unit of work is a plain function of a connection. Units that wait at the same moment share one transaction; where one
+fails, all are run again, each behind a savepoint of its own, so it takes nobody with it. On SQLite every write
+transaction of every process also takes one fair lock, or small writers starve the big ones (docs/architecture.md, "One
+writer at a time").
 """
 
 import asyncio
@@ -216,9 +217,7 @@ class Database:
             with self._lock.held() if self._lock is not None else contextlib.nullcontext():
                 if connection is None or connection.closed:
                     connection = self._writer.connect()
-                with connection.begin():
-                    outcomes = [_run(connection, waiting.unit) for waiting in group]
-                    _require_transaction(connection)
+                outcomes = _run_together(connection, group) or _run_apart(connection, group)
         except SQLAlchemyError as exc:
             lost = type(getattr(exc, "orig", None) or exc).__name__
         except OSError as exc:
@@ -250,6 +249,28 @@ def _require_transaction(connection: Connection) -> None:
     driver = connection.connection.dbapi_connection
     if isinstance(driver, sqlite3.Connection) and not driver.in_transaction:
         raise TransactionGone
+
+
+def _run_together(connection: Connection, group: list[_Waiting[Any]]) -> list[tuple[bool, Any]]:
+    """The group in one transaction without savepoints, which cost as much as the statements. Empty: one unit failed,
+    and nothing is written."""
+    with connection.begin() as transaction:
+        try:
+            outcomes = [(True, waiting.unit(connection)) for waiting in group]
+        except Exception:
+            if connection.invalidated:
+                raise
+            transaction.rollback()
+            return []
+        _require_transaction(connection)
+    return outcomes
+
+
+def _run_apart(connection: Connection, group: list[_Waiting[Any]]) -> list[tuple[bool, Any]]:
+    with connection.begin():
+        outcomes = [_run(connection, waiting.unit) for waiting in group]
+        _require_transaction(connection)
+    return outcomes
 
 
 def _run(connection: Connection, unit: Unit[Any]) -> tuple[bool, Any]:

@@ -7,13 +7,14 @@ Lease times are real time.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from weakref import WeakKeyDictionary
 
-from sqlalchemy import Connection, delete, func, or_, select, update
+from sqlalchemy import Connection, Transaction, and_, bindparam, delete, exists, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from bridge.store import outbox
-from bridge.store.tables import SHARDS, conversation, effect, inbox, message, shard, worker
+from bridge.store.tables import SHARDS, UtcMicroseconds, conversation, effect, inbox, message, shard, worker
 
 LEASE = timedelta(seconds=15)
 WORKER_SEEN = timedelta(seconds=20)
@@ -30,13 +31,20 @@ class Lease:
     holder: str
 
 
+_FENCE = select(shard.c.fence).where(shard.c.id == bindparam("shard")).with_for_update(read=True)
+_checked: WeakKeyDictionary[Transaction, set[Lease]] = WeakKeyDictionary()
+
+
 def check(connection: Connection, lease: Lease) -> None:
     """Hold the shard's row for this transaction. Raises `LeaseLost`."""
-    fence = connection.execute(
-        select(shard.c.fence).where(shard.c.id == lease.shard).with_for_update(read=True)
-    ).scalar_one_or_none()
-    if fence != lease.fence:
+    transaction = connection.get_nested_transaction() or connection.get_transaction()
+    assert transaction is not None
+    held = _checked.setdefault(transaction, set())
+    if lease in held:
+        return  # units of one transaction share the row's lock
+    if connection.execute(_FENCE, {"shard": lease.shard}).scalar_one_or_none() != lease.fence:
         raise LeaseLost
+    held.add(lease)
 
 
 def claim(connection: Connection, *, holder: str, wanted: Sequence[int], real_now: datetime) -> list[Lease]:
@@ -105,28 +113,40 @@ class Due:
         return bool(self.work or self.chores)
 
 
+_NOW, _REAL_NOW = bindparam("now", type_=UtcMicroseconds), bindparam("real_now", type_=UtcMicroseconds)
+# One look per shard that ends at the first row, however many wait.
+_WORK = select(shard.c.id).where(
+    or_(
+        exists().where(inbox.c.state == "new", inbox.c.shard == shard.c.id, inbox.c.due_at <= _NOW),
+        *(
+            exists().where(
+                effect.c.state == state,
+                effect.c.shard == shard.c.id,
+                effect.c.due_at <= _NOW,
+                effect.c.not_before_at <= _REAL_NOW,
+                outbox.is_head(),
+            )
+            for state in ("ready", "unknown")
+        ),
+        and_(
+            or_(shard.c.holder.is_(None), shard.c.expires_at <= _REAL_NOW),
+            exists().where(effect.c.state == "performing", effect.c.shard == shard.c.id),
+        ),
+    )
+)
+_CHORES = (
+    select(effect.c.shard).where(effect.c.state == "held", effect.c.expires_at <= _NOW).distinct(),
+    select(conversation.c.shard)
+    .join(message, message.c.conversation_id == conversation.c.id)
+    .where(message.c.deadline_at <= _NOW)
+    .distinct(),
+    select(inbox.c.shard).where(inbox.c.state == "parked", inbox.c.due_at <= _NOW).distinct(),
+)
+
+
 def find_due(connection: Connection, *, now: datetime, real_now: datetime) -> Due:
     """Where is something to do? `now` is business time."""
-    is_free = or_(shard.c.holder.is_(None), shard.c.expires_at <= real_now)
-    work = (
-        select(inbox.c.shard).where(inbox.c.state == "new", inbox.c.due_at <= now),
-        select(effect.c.shard).where(
-            effect.c.state.in_(("ready", "unknown")),
-            effect.c.due_at <= now,
-            effect.c.not_before_at <= real_now,
-            outbox.is_head(),
-        ),
-        select(effect.c.shard).join(shard, shard.c.id == effect.c.shard).where(effect.c.state == "performing", is_free),
-    )
-    chores = (
-        select(effect.c.shard).where(effect.c.state == "held", effect.c.expires_at <= now),
-        select(conversation.c.shard)
-        .join(message, message.c.conversation_id == conversation.c.id)
-        .where(message.c.deadline_at <= now),
-        select(inbox.c.shard).where(inbox.c.state == "parked", inbox.c.due_at <= now),
-    )
-    found = [
-        frozenset(number for query in queries for number in connection.execute(query.distinct()).scalars())
-        for queries in (work, chores)
-    ]
-    return Due(*found)
+    times = {"now": now, "real_now": real_now}
+    work = frozenset(connection.execute(_WORK, times).scalars())
+    chores = frozenset(number for query in _CHORES for number in connection.execute(query, times).scalars())
+    return Due(work, chores)
