@@ -152,13 +152,8 @@ class Drain:
 
     async def _release(self, mine: Sequence[Lease]) -> None:
         real_now = self._services.clock.real_now()
-
-        def unit(connection: Connection) -> None:
-            for lease in mine:
-                leases.release(connection, lease, real_now=real_now)
-
         try:
-            await self._services.database.write(unit)
+            await self._services.database.write(lambda connection: leases.release(connection, mine, real_now=real_now))
         except StoreUnavailable:
             log.warning("store.unavailable")  # they run out by themselves
 

@@ -131,6 +131,8 @@ class SendLimits:
 
 NOTHING = Usage(0, 0)
 BUCKETS_REMEMBERED = 1_000
+GUESSED_SECONDS = 2.0
+"""Until the far side's first answer its limits are guesses, and the next may be far higher."""
 
 
 class HelpdeskBudget:
@@ -156,6 +158,8 @@ class HelpdeskBudget:
             while len(self._usage) > BUCKETS_REMEMBERED:
                 self._usage.pop(next(iter(self._usage)))
         if wait > 0:
+            if not self._learnt:
+                wait = min(wait, GUESSED_SECONDS)
             raise RateLimited("ours" if blocking is None else blocking.name, after_seconds=wait)
         self._metrics.count("deskbridge_helpdesk_calls_total", cause)
 

@@ -48,41 +48,55 @@ def check(connection: Connection, lease: Lease) -> None:
 
 
 def claim(connection: Connection, *, holder: str, wanted: Sequence[int], real_now: datetime) -> list[Lease]:
-    """Those of the wanted shards that are free, with a new fence each. In one order, so that two claimers never wait
-    for each other in a circle."""
-    leases = []
-    for number in sorted(wanted):
-        fence = connection.execute(
-            update(shard)
-            .where(shard.c.id == number, or_(shard.c.holder.is_(None), shard.c.expires_at <= real_now))
-            .values(fence=shard.c.fence + 1, holder=holder, expires_at=real_now + LEASE)
-            .returning(shard.c.fence)
-        ).scalar_one_or_none()
-        if fence is not None:
-            leases.append(Lease(number, fence, holder))
-    return leases
+    """Those of the wanted shards that are free, with a new fence each. A row that somebody works under is left alone:
+    who waits for nobody is in no circle of waiting, and a transaction has checks of other shards in it."""
+    free = connection.execute(
+        select(shard.c.id)
+        .where(shard.c.id.in_(wanted), or_(shard.c.holder.is_(None), shard.c.expires_at <= real_now))
+        .with_for_update(skip_locked=True)
+    ).scalars()
+    return [
+        Lease(number, _raise_fence(connection, number, holder=holder, real_now=real_now), holder)
+        for number in free.all()
+    ]
+
+
+def _raise_fence(connection: Connection, number: int, *, holder: str, real_now: datetime) -> int:
+    fence: int = connection.execute(
+        update(shard)
+        .where(shard.c.id == number)
+        .values(fence=shard.c.fence + 1, holder=holder, expires_at=real_now + LEASE)
+        .returning(shard.c.fence)
+    ).scalar_one()
+    return fence
 
 
 def renew(connection: Connection, leases: Sequence[Lease], *, real_now: datetime) -> list[Lease]:
-    """Prolong; returns the leases that are still ours."""
-    kept = []
-    for lease in sorted(leases, key=lambda lease: lease.shard):
-        renewed = connection.execute(
-            update(shard)
-            .where(shard.c.id == lease.shard, shard.c.fence == lease.fence)
-            .values(expires_at=real_now + LEASE)
-        )
-        if renewed.rowcount:
-            kept.append(lease)
+    """Prolong; returns the leases that are still ours. A row that somebody holds at this moment is left for the next
+    time, like in `claim`."""
+    rows = connection.execute(
+        select(shard.c.id, shard.c.fence)
+        .where(shard.c.id.in_([lease.shard for lease in leases]))
+        .with_for_update(skip_locked=True)
+    )
+    fences = {row.id: row.fence for row in rows}
+    kept = [lease for lease in leases if fences.get(lease.shard, lease.fence) == lease.fence]
+    connection.execute(
+        update(shard)
+        .where(shard.c.id.in_([lease.shard for lease in kept if lease.shard in fences]))
+        .values(expires_at=real_now + LEASE)
+    )
     return kept
 
 
-def release(connection: Connection, lease: Lease, *, real_now: datetime) -> None:
-    connection.execute(
-        update(shard)
-        .where(shard.c.id == lease.shard, shard.c.fence == lease.fence)
-        .values(holder=None, expires_at=real_now)
+def release(connection: Connection, leases: Sequence[Lease], *, real_now: datetime) -> None:
+    """Give back what is still ours. What somebody holds at this moment runs out by itself."""
+    fences = {lease.shard: lease.fence for lease in leases}
+    rows = connection.execute(
+        select(shard.c.id, shard.c.fence).where(shard.c.id.in_(fences)).with_for_update(skip_locked=True)
     )
+    ours = [row.id for row in rows if row.fence == fences[row.id]]
+    connection.execute(update(shard).where(shard.c.id.in_(ours)).values(holder=None, expires_at=real_now))
 
 
 def share_of(connection: Connection, *, holder: str, real_now: datetime) -> int:

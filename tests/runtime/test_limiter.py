@@ -293,6 +293,7 @@ async def either(request: pytest.FixtureRequest, redis_url: str) -> AsyncIterato
 async def test_call_beyond_the_budget_is_refused_with_the_bucket_and_the_wait(
     either: HelpdeskBudget,
 ) -> None:
+    await either.learn("search", limit=9, remaining=9, reset_seconds=60)  # limits are no guesses any more
     for _ in range(2):
         await either.take("comment", CALL)
     with pytest.raises(RateLimited) as ticket:
@@ -371,6 +372,17 @@ async def test_messages_wait_for_company_when_the_account_is_short(budget: Helpd
         await budget.take("comment", [Draw("account", 10, 60)])
         pauses.append(pause(budget))
     assert pauses == pytest.approx([0, 0, 0, 0, 0, 1, 2, 3, 4, 5])
+
+
+async def test_limits_that_are_guesses_make_nobody_wait_long(budget: HelpdeskBudget) -> None:
+    await budget.take("comment", [Draw("account", 1, 60)])
+    with pytest.raises(RateLimited) as guessed:
+        await budget.take("comment", [Draw("account", 1, 60)])
+    assert guessed.value.after_seconds == 2
+    await budget.learn("account", limit=1, remaining=0, reset_seconds=50)
+    with pytest.raises(RateLimited) as told:
+        await budget.take("comment", [Draw("account", 1, 60)])
+    assert told.value.after_seconds > 40
 
 
 async def test_nobody_waits_for_company_while_redis_is_away(lonely: HelpdeskBudget) -> None:
