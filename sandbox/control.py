@@ -70,7 +70,9 @@ class Control:
         return self._summary()
 
     def _summary(self) -> Json:
-        return Json({"whatsapp": self._whatsapp.summary(), "clock": self._time()})
+        """`helpdesks` names those that were given a way in; the agent page shows the first."""
+        helpdesks = ["zendesk"] if self._zendesk.summary()["oauth_client_id"] else []
+        return Json({"whatsapp": self._whatsapp.summary(), "helpdesks": helpdesks, "clock": self._time()})
 
     async def _reset(self, _request: Request) -> Response:
         self._whatsapp.reset()
@@ -120,10 +122,10 @@ class Control:
         return Json(self._described_faults())
 
     async def _read_journal(self, request: Request) -> Response:
-        limit = request.query_params.get("limit", "100")
-        if not limit.isdigit():
-            raise HTTPException(400, "limit is a number")
-        return Json(self._journal.newest(limit=int(limit)))
+        limit, after = request.query_params.get("limit", "100"), request.query_params.get("after", "0")
+        if not (limit.isdecimal() and after.isdecimal()):
+            raise HTTPException(400, "limit and after are numbers")
+        return Json(self._journal.newest(limit=int(limit), after=int(after)))
 
     async def _stream(self, _request: Request) -> Response:
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}

@@ -93,9 +93,15 @@ async def answer_ring(services: Services, lease: Lease, ring: Ring, ticket: Tick
     A ticket that is not there any more has nothing to tell.
     """
     moment = Moment.take(services.clock)
-    gate = await services.commit(lease, lambda connection: find_closed(connection, services, HELPDESK_SCOPE, moment))
-    if gate is not None:
-        return next_try_at(gate, moment) - moment.real
+    channel_id = services.channel.id
+    if await services.database.read(
+        lambda connection: channels.load_gate(connection, channel_id=channel_id, scope=HELPDESK_SCOPE)
+    ):
+        gate = await services.commit(
+            lease, lambda connection: find_closed(connection, services, HELPDESK_SCOPE, moment)
+        )
+        if gate is not None:
+            return next_try_at(gate, moment) - moment.real
     try:
         reading = await _read(services, ticket)
     except TicketUnwritable:

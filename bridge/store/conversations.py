@@ -53,6 +53,7 @@ class Ticket:
 
 # Statements of the hot path are built once: building one costs more than running it.
 _BY_ID = select(conversation).where(conversation.c.id == bindparam("id")).with_for_update()
+_VIEW = select(conversation).where(conversation.c.id == bindparam("id"))
 _OF_CONTACT = (
     select(conversation)
     .where(
@@ -69,6 +70,11 @@ _SAVE = update(conversation).where(
 def load(connection: Connection, conversation_id: str) -> Conversation:
     """The conversation, with its row locked until the transaction ends."""
     return _conversation(connection.execute(_BY_ID, {"id": conversation_id}).one())
+
+
+def view(connection: Connection, conversation_id: str) -> Conversation:
+    """The conversation as it is at this moment, for who will not save it."""
+    return _conversation(connection.execute(_VIEW, {"id": conversation_id}).one())
 
 
 def load_or_create(

@@ -47,17 +47,23 @@ def check(connection: Connection, lease: Lease) -> None:
     held.add(lease)
 
 
-def claim(connection: Connection, *, holder: str, wanted: Sequence[int], real_now: datetime) -> list[Lease]:
-    """Those of the wanted shards that are free, with a new fence each. A row that somebody works under is left alone:
-    who waits for nobody is in no circle of waiting, and a transaction has checks of other shards in it."""
+def claim(
+    connection: Connection, *, holder: str, wanted: Sequence[int], at_most: int, real_now: datetime
+) -> list[Lease]:
+    """The first of the wanted shards that are free, with a new fence each.
+
+    A row that somebody works under is left alone: who waits for nobody is in no circle of waiting, and a transaction
+    has checks of other shards in it.
+    """
     free = connection.execute(
         select(shard.c.id)
         .where(shard.c.id.in_(wanted), or_(shard.c.holder.is_(None), shard.c.expires_at <= real_now))
         .with_for_update(skip_locked=True)
     ).scalars()
+    found = frozenset(free)
     return [
         Lease(number, _raise_fence(connection, number, holder=holder, real_now=real_now), holder)
-        for number in free.all()
+        for number in [number for number in wanted if number in found][:at_most]
     ]
 
 

@@ -13,6 +13,7 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 COMMANDS = [
     *(["up"], ["serve"], ["worker"], ["scheduler"], ["sandbox"], ["migrate"], ["doctor"], ["reconcile"], ["events"]),
     *(["events", name] for name in ("list", "show", "replay", "drop")),
+    *(["keys"], ["keys", "rotate"]),
 ]
 
 
@@ -91,3 +92,12 @@ def test_a_database_that_does_not_answer_is_one_line(deskbridge: Run, tmp_path: 
     assert done.returncode == 1
     assert len(done.stderr.splitlines()) == 1
     assert "DESKBRIDGE_DATABASE_URL" in done.stderr
+
+
+def test_rotation_of_a_new_database_has_nothing_to_do(deskbridge: Run) -> None:
+    assert deskbridge("migrate").returncode == 0
+    told = deskbridge("keys", "rotate")
+    assert (told.returncode, told.stderr) == (0, "")
+    assert "there was nothing to do" in told.stdout
+    as_json = json.loads(deskbridge("keys", "rotate", "--json").stdout)
+    assert (as_json["before"], as_json["rewritten"], as_json["removable"]) == ({}, {}, [])

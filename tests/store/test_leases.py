@@ -27,7 +27,7 @@ async def postgresql_pair(postgresql_url: str) -> AsyncIterator[tuple[Database, 
 
 async def claim(database: Database, holder: str, *wanted: int, after: timedelta = timedelta(0)) -> list[Lease]:
     return await database.write(
-        lambda connection: leases.claim(connection, holder=holder, wanted=wanted, real_now=NOW + after)
+        lambda connection: leases.claim(connection, holder=holder, wanted=wanted, at_most=SHARDS, real_now=NOW + after)
     )
 
 
