@@ -42,7 +42,8 @@ def main(arguments: Sequence[str]) -> int:
         replies=wish.customers if wish.replies is None and longer == 1.0 else _replies(wish, longer),
         faults={name: usable[name].lasts_seconds for name in names},
     )
-    outcome = run(plan, usable, database=wish.database, desk=HELPDESKS[wish.helpdesk], vendor_plan=wish.plan)
+    desk = HELPDESKS[wish.helpdesk]
+    outcome = run(plan, usable, database=wish.database, desk=desk, vendor_plan=wish.plan, keep=wish.keep)
     print(render(outcome, database=wish.database, helpdesk=wish.helpdesk), flush=True)
     return 0 if outcome.adds_up else 1
 
@@ -70,6 +71,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--messages", type=int, help="of each customer; default 5, or 5 a minute")
     parser.add_argument("--replies", type=int, help="altogether; default one for each customer, or that each minute")
     parser.add_argument("--plan", default="high_volume", help="the helpdesk's plan; default %(default)s")
+    parser.add_argument("--keep", action="store_true", help="leave database, logs and all for a look, whatever comes")
     parser.add_argument("--list", action="store_true", help="tell the faults and end")
     return parser
 

@@ -26,6 +26,7 @@ BEYOND_LEASE_SECONDS = (16.5, 19.0)
 COUNTED_SECONDS = (4.0, 10.0)
 """Of faults that hit the next few calls: long enough that there are some."""
 ROTATION_ATTEMPTS = 60
+HANG_UP_EVERY = 5
 TOLD_AGAIN = 200
 """Entries of the sandbox's journal that are looked through for webhooks."""
 BEYOND_TIMEOUT_SECONDS = 22.0
@@ -218,7 +219,7 @@ async def _rotate_keys(stage: Stage, rng: random.Random) -> AsyncIterator[None]:
         installation.hang_up()
         yield
         said = ""
-        for _ in range(ROTATION_ATTEMPTS):
+        for attempt in range(1, ROTATION_ATTEMPTS):
             done = await asyncio.to_thread(installation.command, "keys", "rotate", "--json")
             if done.returncode == 0:
                 installation.configure_keys([new])
@@ -226,6 +227,8 @@ async def _rotate_keys(stage: Stage, rng: random.Random) -> AsyncIterator[None]:
                 await _tell_again(stage)
                 return
             said = done.stderr.strip()
+            if attempt % HANG_UP_EVERY == 0:
+                installation.hang_up()  # as the command says, where a process could not read the new one
             await asyncio.sleep(1.0)
         stage.complaints.append(f"keys rotate: {said[-300:]}")
 

@@ -36,6 +36,8 @@ def _lines(outcome: Outcome, *, database: str, helpdesk: str) -> Iterator[str]:
     for name, count in sorted(outcome.noted.items()):
         if count:
             yield f"  {count:>8}  noted: {name}"
+    if outcome.folder:
+        yield f"kept: {outcome.folder}"
     if outcome.adds_up:
         return
     yield "strikes:"
@@ -48,5 +50,3 @@ def _lines(outcome: Outcome, *, database: str, helpdesk: str) -> Iterator[str]:
         yield f"  and {len(balance.findings) - FINDINGS_SHOWN} more"
     for leak in outcome.leaks:
         yield f"  leak: {leak.what} in {leak.where}"
-    if outcome.folder:
-        yield f"kept: {outcome.folder}"

@@ -66,13 +66,15 @@ class Outcome:
         return not (self.balance.findings or self.leaks or self.stuck or self.complaints or self.unwritten)
 
 
-def run(plan: Plan, faults: Mapping[str, Fault], *, database: str, desk: Desk, vendor_plan: str) -> Outcome:
-    """Do it. The folder of a run that does not add up is kept."""
+def run(
+    plan: Plan, faults: Mapping[str, Fault], *, database: str, desk: Desk, vendor_plan: str, keep: bool = False
+) -> Outcome:
+    """Do it. The folder of a run that does not add up is kept, with `keep` that of any."""
     began = time.monotonic()
     small_disk = any(faults[strike.fault].needs_small_disk for strike in plan.strikes)
     with Installation(database=database, desk=desk, plan=vendor_plan, small_disk=small_disk) as installation:
         outcome = asyncio.run(_run(plan, faults, installation))
-        if not outcome.adds_up:
+        if keep or not outcome.adds_up:
             installation.keep()
             outcome.folder = str(installation.folder)
     outcome.took_seconds = time.monotonic() - began
