@@ -14,7 +14,8 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -35,6 +36,9 @@ EXPORT_DELAY_SECONDS = 2.0
 START_SECONDS = 40.0
 RESTART_SECONDS = 0.4
 LOOK_SECONDS = 0.1
+PROBE_EVERY_SECONDS = 2.0
+SILENT_SECONDS = 20.0
+"""An init ends what does not answer for so long."""
 DISK_MEGABYTES = {"sqlite": 96, "postgresql": 320}
 GROUPS = {"sqlite": (2,), "postgresql": (2, 1, 1)}
 """Processes of each worker group."""
@@ -221,7 +225,8 @@ class Installation:
         for role in self.roles:
             if not role.lives:
                 role.start()
-        self.init.watch([*self.servers, *self.roles])
+        probes = {} if self.postgresql is None else {self.postgresql.name: self.postgresql_answers}
+        self.init.watch([*self.servers, *self.roles], probes)
 
     def stop(self) -> dict[str, int | None]:
         """End everything in order; the exit codes of the roles."""
@@ -291,6 +296,14 @@ class Installation:
     def redis_answers(self) -> bool:
         return embedded_redis.answers(self.data_dir)
 
+    def postgresql_answers(self) -> bool:
+        assert self._server is not None
+        try:
+            psycopg.connect(f"host={self._server.sockets} user=postgres dbname=postgres connect_timeout=2").close()
+        except psycopg.OperationalError:
+            return False
+        return True
+
     def redis_client(self) -> redis.Redis:
         return redis.Redis.from_url(self.redis_url, socket_timeout=2)
 
@@ -340,19 +353,27 @@ class Installation:
 
 
 class Init:
-    """Starts again what died, but for what is down on purpose. A thread of its own; safe to call from any."""
+    """Starts again what died, and what does not answer for long, but for what is down on purpose.
+
+    A thread of its own; safe to call from any.
+    """
 
     def __init__(self) -> None:
         self._watched: list[Process] = []
+        self._probes: Mapping[str, Callable[[], bool]] = {}
         self._down: dict[str, int] = {}
         self._died_at: dict[str, float] = {}
+        self._answered_at: dict[str, float] = {}
         self._lock = threading.Lock()
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._run, name="init", daemon=True)
         self.restarts = 0
+        self.ended: Counter[str] = Counter()
+        """Who was ended for not answering."""
 
-    def watch(self, processes: list[Process]) -> None:
-        self._watched = processes
+    def watch(self, processes: list[Process], probes: Mapping[str, Callable[[], bool]]) -> None:
+        """`probes`: by name of a process, whether it answers."""
+        self._watched, self._probes = processes, probes
         self._thread.start()
 
     def stop(self) -> None:
@@ -378,10 +399,27 @@ class Init:
             return all(process.lives for process in self._watched)
 
     def _run(self) -> None:
+        probed_at = 0.0
         while not self._end.wait(LOOK_SECONDS):
+            silent = set()
+            if time.monotonic() - probed_at > PROBE_EVERY_SECONDS:
+                silent = {name for name, answers in self._probes.items() if not answers()}
+                probed_at = time.monotonic()
+                self._answered_at |= dict.fromkeys(self._probes.keys() - silent, probed_at)
             with self._lock:
                 for process in self._watched:
+                    if process.name in silent:
+                        self._look_whether_stuck(process)
                     self._look_after(process)
+
+    def _look_whether_stuck(self, process: Process) -> None:
+        """PostgreSQL 18 may stay alive for ever without a start-up process when its recovery met a full disk."""
+        now = time.monotonic()
+        if self._down.get(process.name) or not process.lives:
+            self._answered_at[process.name] = now
+        elif now - self._answered_at.setdefault(process.name, now) > SILENT_SECONDS:
+            self.ended[process.name] += 1
+            process.kill()
 
     def _look_after(self, process: Process) -> None:
         if process.lives or self._down.get(process.name):
@@ -389,6 +427,7 @@ class Init:
         now = time.monotonic()
         if now - self._died_at.setdefault(process.name, now) >= RESTART_SECONDS:
             del self._died_at[process.name]
+            self._answered_at[process.name] = now
             self.restarts += 1
             process.start()
 

@@ -185,6 +185,8 @@ async def _notes(stage: Stage) -> Counter[str]:
     installation = stage.installation
     noted: Counter[str] = Counter()
     noted["processes started again"] = installation.init.restarts
+    for name, count in installation.init.ended.items():
+        noted[f"{name} was ended: it did not answer for long"] = count
     noted["encryption keys that came and went"] = len(installation.every_key) - 1
     for name, value in (await _samples(stage, DEAD)).items():
         noted[f"dead letters: {name}"] = int(value)
