@@ -12,6 +12,7 @@ from bridge.runtime.wiring import Store, field_ids_of
 from bridge.store import channels
 from bridge.store.database import StoreUnavailable
 from bridge.store.tables import EPOCH, OPEN_STATES, alarm, channel, effect, feed, inbox, shard
+from connectors import registry
 
 WAITING_EVENTS = ("new", "parked", "refused", "dead")
 
@@ -97,6 +98,8 @@ def _ticket_fields(connection: Connection, store: Store) -> Metric:
         labels=["helpdesk"],
     )
     for channel_id, helpdesk in connection.execute(select(channel.c.id, channel.c.helpdesk)):
+        if helpdesk not in registry.names() or not registry.find(helpdesk).ticket_fields:
+            continue
         kept = channels.load_settings(connection, store.vault, channel_id=channel_id)
         known.add_metric([helpdesk], len(field_ids_of(kept)))
     return known
