@@ -4,6 +4,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage. Commands import what they need when
 """
 
 import json
+import signal
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -33,6 +34,8 @@ helpdesks = typer.Typer(
     help="Helpdesks: which there are, and whether one keeps the contract.", no_args_is_help=True, rich_markup_mode=None
 )
 app.add_typer(helpdesks, name="connectors")
+keys = typer.Typer(help="The keys that content is encrypted with.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(keys, name="keys")
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 EventIds = Annotated[list[str], typer.Argument(help="Ids as `events list` shows them.", metavar="ID...")]
@@ -59,12 +62,11 @@ def up() -> None:
     """Run everything as one process group; with nothing configured, with a sandbox to try it in."""
     from bridge.runtime.settings import load_environment, load_settings
 
-    environ = load_environment(Path.cwd())
-    settings = load_settings(environ)
-    _stay(settings)
+    folder = Path.cwd()
+    _stay(load_settings(load_environment(folder)))
     from bridge.runtime import launcher
 
-    raise typer.Exit(launcher.up(settings, environ))
+    raise typer.Exit(launcher.up(lambda: load_environment(folder)))
 
 
 @app.command()
@@ -74,8 +76,9 @@ def serve() -> None:
     settings.account()
     _stay(settings)
     from bridge.runtime import web
+    from bridge.runtime.configuration import Configuration
 
-    web.run(settings)
+    web.run(Configuration(settings, _for_accounts))
 
 
 @app.command()
@@ -87,13 +90,16 @@ def worker(
     settings.account()
     _stay(settings)
     from bridge.runtime import worker as worker_role
+    from bridge.runtime.configuration import Configuration, renewal
     from bridge.runtime.supervisor import Role, Supervisor
 
+    configuration = Configuration(settings, _for_accounts)
     processes = settings.workers if count is None else count
     if processes == 1:
-        worker_role.run(settings)
+        worker_role.run(configuration)
     else:
-        raise typer.Exit(Supervisor([Role("worker", lambda: worker_role.run(settings), count=processes)]).run())
+        role = Role("worker", lambda: worker_role.run(configuration), count=processes, hears_hangup=True)
+        raise typer.Exit(Supervisor([role], renewal=renewal(configuration)).run())
 
 
 @app.command()
@@ -103,8 +109,9 @@ def scheduler() -> None:
     settings.account()
     _stay(settings)
     from bridge.runtime import scheduler as scheduler_role
+    from bridge.runtime.configuration import Configuration
 
-    scheduler_role.run(settings)
+    scheduler_role.run(Configuration(settings, _for_accounts))
 
 
 @app.command()
@@ -259,6 +266,41 @@ def connectors_verify(
     _print_findings(connector_trial.run(name, environ), as_json=as_json)
 
 
+@keys.command("rotate")
+def keys_rotate(as_json: Json = False) -> None:
+    """Encrypt everything anew under the newest key, while all runs. Says which keys may be removed then.
+
+    Before: put the new key in front of DESKBRIDGE_ENCRYPTION_KEYS and send SIGHUP to what runs (or restart it).
+    """
+    settings = _for_data()
+    from bridge.runtime import key_rotation
+
+    done = key_rotation.rotate(settings)
+    if as_json:
+        _print_json(done)
+    else:
+        typer.echo(f"{'key':<12}{'values before':>14}{'now':>10}")
+        for name in sorted(done.before | done.now, key=lambda name: name != done.newest):
+            newest = "   newest" if name == done.newest else ""
+            typer.echo(f"{name:<12}{done.before.get(name, 0):>14}{done.now.get(name, 0):>10}{newest}")
+        kinds = ", ".join(f"{count} {kind}" for kind, count in done.rewritten.items())
+        typer.echo(f"written anew: {kinds or 'nothing, there was nothing to do'}")
+        for name in done.removable:
+            typer.echo(f"nothing is left under {name}: it can be removed from DESKBRIDGE_ENCRYPTION_KEYS now")
+    if done.damaged:
+        _fail(
+            f"{sum(done.damaged.values())} value(s) do not open with their own key ({', '.join(done.damaged)}): "
+            "keep the old keys, and restore these rows from a backup"
+        )
+    if done.still_used:
+        _fail(
+            f"a running process still encrypts with {', '.join(done.still_used)}: send it SIGHUP (or restart it), "
+            "then run this again"
+        )
+    if done.left:
+        _fail(f"{done.left} value(s) are still under another key: keep the old keys, and run this again")
+
+
 def _for_accounts() -> "Settings":
     """Settings of a command that talks to the accounts, or to those of a sandbox that `up` started."""
     from bridge.runtime.sandbox_accounts import environment_beside_sandbox
@@ -275,10 +317,12 @@ def _for_data() -> "Settings":
 
 
 def _stay(settings: "Settings") -> None:
-    """Prepare a process that stays: logs, and a word on names that mean nothing."""
+    """Prepare a process that stays: signals, logs, and a word on names that mean nothing."""
     from bridge.runtime import log
     from bridge.runtime.settings import load_environment, unknown_variables
 
+    # A SIGHUP that comes before anybody takes it waits, instead of ending the process.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
     log.configure(settings.log_format)
     for line in unknown_variables(load_environment(Path.cwd())):
         typer.echo(f"deskbridge: warning: {line}", err=True)
@@ -298,12 +342,12 @@ def _line_for(exc: Exception) -> str:
 
     from bridge.runtime import log
     from bridge.runtime.operator_error import OperatorError
-    from bridge.store.crypto import CannotDecrypt
+    from bridge.store.crypto import CannotDecrypt, UnknownKey
     from bridge.store.database import StoreUnavailable
     from bridge.store.migration import SchemaNotCurrent
 
     match exc:
-        case OperatorError() | CannotDecrypt() | SchemaNotCurrent():
+        case OperatorError() | CannotDecrypt() | UnknownKey() | SchemaNotCurrent():
             return str(exc)
         case StoreUnavailable():
             return "the database does not answer: see that it runs, and that DESKBRIDGE_DATABASE_URL is right"

@@ -18,7 +18,7 @@ from httpx_aiohttp import AiohttpTransport
 
 from connectors.errors import OutcomeUnknown, RemoteFailure, RetryLater
 
-MAX_CONNECTIONS = 32
+MAX_CONNECTIONS = 128
 KEEPALIVE_SECONDS = 15.0
 CONNECT_SECONDS = 5.0
 

@@ -7,11 +7,9 @@ from typing import Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
-from starlette.responses import FileResponse, Response
-from starlette.routing import Mount, Route
-from starlette.staticfiles import StaticFiles
+from starlette.routing import Mount
 
+from sandbox import page_routes
 from sandbox.answers import sorry
 from sandbox.clock import SandboxClock
 from sandbox.control import Control
@@ -21,8 +19,6 @@ from sandbox.live import Live
 from sandbox.state import StateFile
 from sandbox.whatsapp import WhatsApp
 from sandbox.zendesk import Zendesk
-
-PAGES = Path(__file__).parent / "pages"
 
 
 class Sandbox:
@@ -54,8 +50,7 @@ class Sandbox:
                 Mount("/sandbox/api/zendesk", routes=self.zendesk.control_routes()),
                 Mount("/sandbox/api/freshdesk", routes=self.freshdesk.control_routes()),
                 Mount("/sandbox/api", routes=[*control.routes(), *self.whatsapp.control_routes()]),
-                Mount("/pages", app=StaticFiles(directory=PAGES)),
-                *(Route(path, _page(name)) for path, name in (("/", "both"), ("/phone", "phone"), ("/agent", "agent"))),
+                *page_routes.routes(),
             ],
             exception_handlers={HTTPException: sorry},
             lifespan=self._lifespan,
@@ -96,10 +91,3 @@ class Sandbox:
             await self.zendesk.stop()
             await self.freshdesk.stop()
             await self._state.close()
-
-
-def _page(name: str) -> Any:
-    async def page(_request: Request) -> Response:
-        return FileResponse(PAGES / f"{name}.html")
-
-    return page

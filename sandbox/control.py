@@ -77,8 +77,8 @@ class Control:
     def _summary(self) -> Json:
         """`helpdesks` names those that were given a way in; the agent page shows the first."""
         ways_in = {
-            "zendesk": self._zendesk.summary()["oauth_client_id"],
             "freshdesk": self._freshdesk.summary()["is_open"],
+            "zendesk": self._zendesk.summary()["oauth_client_id"],
         }
         helpdesks = [name for name, way_in in ways_in.items() if way_in]
         return Json({"whatsapp": self._whatsapp.summary(), "helpdesks": helpdesks, "clock": self._time()})
@@ -136,10 +136,10 @@ class Control:
         return Json(self._described_faults())
 
     async def _read_journal(self, request: Request) -> Response:
-        limit = request.query_params.get("limit", "100")
-        if not limit.isdigit():
-            raise HTTPException(400, "limit is a number")
-        return Json(self._journal.newest(limit=int(limit)))
+        limit, after = request.query_params.get("limit", "100"), request.query_params.get("after", "0")
+        if not (limit.isdecimal() and after.isdecimal()):
+            raise HTTPException(400, "limit and after are numbers")
+        return Json(self._journal.newest(limit=int(limit), after=int(after)))
 
     async def _stream(self, _request: Request) -> Response:
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}

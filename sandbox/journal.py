@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from itertools import islice
+from itertools import islice, takewhile
 from typing import Any
 
 from sandbox.clock import SandboxClock
@@ -41,9 +41,10 @@ class Journal:
         if self.on_record is not None:
             self.on_record()
 
-    def newest(self, *, limit: int = 100) -> list[dict[str, Any]]:
-        """Up to `limit` entries, newest first."""
-        return [asdict(entry) for entry in islice(reversed(self._entries), limit)]
+    def newest(self, *, limit: int = 100, after: int = 0) -> list[dict[str, Any]]:
+        """Up to `limit` entries, newest first; only those whose number is above `after`."""
+        newer = takewhile(lambda entry: entry.number > after, reversed(self._entries))
+        return [asdict(entry) for entry in islice(newer, limit)]
 
     def clear(self) -> None:
         """Forget every entry."""

@@ -14,8 +14,9 @@ import signal
 import stat
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
@@ -95,6 +96,47 @@ def _alone(lock_file: Path) -> Iterator[bool]:
 
 
 def _start_postgresql(folder: Path) -> None:
+    server = prepare_postgresql(folder)
+    switches = " ".join(
+        [
+            f"-c listen_addresses='' -c unix_socket_directories={server.sockets}",
+            "-c fsync=off -c synchronous_commit=off -c full_page_writes=off",
+            "-c max_connections=200 -c shared_buffers=64MB -c autovacuum=off",
+        ]
+    )
+    server.run(
+        [server.programs / "pg_ctl", "-D", server.data, "-l", server.log, "-w", "-t", "30", "-o", switches, "start"]
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedPostgresql:
+    """An initialised data directory, and what is needed to run a server on it. `owner`: (uid, gid); None is us."""
+
+    programs: Path
+    data: Path
+    sockets: Path
+    log: Path
+    owner: tuple[int, int] | None
+
+    def run(self, command: Sequence[str | Path]) -> None:
+        """One of its programs, as its owner."""
+        # Not captured: a server inherits the pipes, and reading them would wait for its end.
+        subprocess.run(
+            [str(part) for part in command],
+            check=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            cwd=self.data,
+            env={"PATH": os.environ["PATH"], "LC_ALL": "C"},
+            user=self.owner[0] if self.owner else None,
+            group=self.owner[1] if self.owner else None,
+            extra_groups=[] if self.owner else None,
+        )
+
+
+def prepare_postgresql(folder: Path) -> PreparedPostgresql:
+    """Make a data directory `pg`, a folder for sockets and a log in `folder`, which others must be able to cross."""
     data, sockets, log = folder / "pg", folder / "pgs", folder / "pg.log"
     data.mkdir()
     sockets.mkdir()
@@ -106,39 +148,14 @@ def _start_postgresql(folder: Path) -> None:
         log.touch()
         os.chown(log, user.pw_uid, user.pw_gid)
     programs = _programs(folder, foreign=user is not None)
-    switches = " ".join(
+    server = PreparedPostgresql(programs, data, sockets, log, None if user is None else (user.pw_uid, user.pw_gid))
+    server.run(
         [
-            f"-c listen_addresses='' -c unix_socket_directories={sockets}",
-            "-c fsync=off -c synchronous_commit=off -c full_page_writes=off",
-            "-c max_connections=200 -c shared_buffers=64MB -c autovacuum=off",
+            *(programs / "initdb", "-D", data, "-U", "postgres"),
+            *("--auth=trust", "--encoding=utf8", "--no-sync", "--locale=C"),
         ]
     )
-    for command in (
-        [
-            programs / "initdb",
-            "-D",
-            data,
-            "-U",
-            "postgres",
-            "--auth=trust",
-            "--encoding=utf8",
-            "--no-sync",
-            "--locale=C",
-        ],
-        [programs / "pg_ctl", "-D", data, "-l", log, "-w", "-t", "30", "-o", switches, "start"],
-    ):
-        # Not captured: the server inherits the pipes, and reading them would wait for its end.
-        subprocess.run(
-            [str(part) for part in command],
-            check=True,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            cwd=data,
-            env={"PATH": os.environ["PATH"], "LC_ALL": "C"},
-            user=user.pw_uid if user else None,
-            group=user.pw_gid if user else None,
-            extra_groups=[] if user else None,
-        )
+    return server
 
 
 def _programs(folder: Path, *, foreign: bool) -> Path:

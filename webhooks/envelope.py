@@ -9,8 +9,7 @@ import json
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -39,14 +38,13 @@ class NotJson(Exception):
     """The bytes are signed and yet no JSON."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Origin:
-    """Where in the envelope something was found."""
+class _Origin(NamedTuple):
+    """Where in the envelope something was found. A tuple: two are made for every event, and frozen classes are slow."""
 
     entry_id: str = ""
     time: int | None = None
     field_name: str = ""
-    metadata: Mapping[str, Any] = field(default_factory=dict)
+    metadata: Mapping[str, Any] = {}
     channel: str = ""
 
 
@@ -108,7 +106,8 @@ def _split_change(items: list[InboxItem], entry: _Origin, change: object) -> Non
     value = change.get("value")
     name = change.get("field")
     metadata = value.get("metadata") if isinstance(value, dict) else None
-    metadata = metadata if isinstance(metadata, dict) else {}
+    if not isinstance(metadata, dict):
+        metadata = {}
     channel = _id_text(metadata.get("phone_number_id"))
     origin = _Origin(
         entry_id=entry.entry_id,
@@ -206,6 +205,8 @@ def _add_change(items: list[InboxItem], origin: _Origin, value: object, *, event
 def _add_leftovers(
     items: list[InboxItem], origin: _Origin, parent: Mapping[str, Any], *, known: frozenset[str]
 ) -> None:
+    if known.issuperset(parent):
+        return
     leftovers = {name: found for name, found in parent.items() if name not in known and isinstance(found, list | dict)}
     if any(leftovers.values()):
         _add_change(items, origin, leftovers)
@@ -231,7 +232,10 @@ def _write(origin: _Origin, contacts: list[dict[str, Any]], name: str, what: obj
     body: dict[str, object] = {"entry_id": origin.entry_id}
     if origin.time is not None:
         body["time"] = origin.time
-    body |= {"field": origin.field_name, "metadata": origin.metadata, "contacts": contacts, name: what}
+    body["field"] = origin.field_name
+    body["metadata"] = origin.metadata
+    body["contacts"] = contacts
+    body[name] = what
     return orjson.dumps(body)
 
 
@@ -239,27 +243,33 @@ class _Contacts:
     """The contacts of one change, found by any of their ids. A batch may hold a thousand; an item gets its own."""
 
     def __init__(self, contacts: list[dict[str, Any]], *, sole: bool) -> None:
-        self._fallback = contacts[:1] if sole else []
+        self._sole = contacts if sole else None
         self._by_id: dict[str, dict[str, Any]] = {}
-        for contact in contacts:
+        for contact in () if sole else contacts:
             for contact_id in _texts(contact, _CONTACT_IDS):
                 self._by_id.setdefault(contact_id, contact)
 
     def of(self, ids: Sequence[str]) -> list[dict[str, Any]]:
+        if self._sole is not None:
+            return self._sole
         found: list[dict[str, Any]] = []
         for wanted in ids:
             contact = self._by_id.get(wanted)
             if contact is not None and contact not in found:
                 found.append(contact)
-        return found or self._fallback
+        return found
 
 
 def _contacts_of(value: dict[str, Any]) -> _Contacts:
     given = value.get("contacts")
     contacts = [contact for contact in given if isinstance(contact, dict)] if isinstance(given, list) else []
-    events = sum(len(found) for name in (_MESSAGES, "statuses") if isinstance(found := value.get(name), list))
     # One contact beside one event belongs to it even where the spelling of the number differs.
-    return _Contacts(contacts, sole=len(contacts) == 1 and events == 1)
+    return _Contacts(contacts, sole=len(contacts) == 1 and _count(value, _MESSAGES) + _count(value, "statuses") == 1)
+
+
+def _count(value: dict[str, Any], name: str) -> int:
+    found = value.get(name)
+    return len(found) if isinstance(found, list) else 0
 
 
 def _text(found: object) -> str:
@@ -267,7 +277,7 @@ def _text(found: object) -> str:
 
 
 def _texts(found: Mapping[str, Any], names: Sequence[str]) -> list[str]:
-    return [text for name in names if (text := _text(found.get(name)))]
+    return [text for name in names if isinstance(text := found.get(name), str) and text]
 
 
 def _id_text(found: object) -> str:

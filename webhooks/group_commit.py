@@ -3,7 +3,6 @@
 import asyncio
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Protocol
 
 from bridge.domain.inbox_item import InboxItem
@@ -80,7 +79,14 @@ class GroupCommit:
             items, kept = self._waiting.popleft()
             # The rows of a batch share one time of arrival, so their positions tell which request came first.
             before = len(rows)
-            rows.extend(replace(item, position=before + item.position) if before else item for item in items)
+            rows.extend([_later(item, by=before) for item in items] if before else items)
             waiters.append(kept)
         self._waiting_rows -= len(rows)
         return rows, waiters
+
+
+def _later(item: InboxItem, *, by: int) -> InboxItem:
+    """Spelt out: `dataclasses.replace` costs three times as much, for every event."""
+    return InboxItem(
+        item.kind, item.channel, item.event_key, item.shard_key, item.body, item.position + by, item.source
+    )

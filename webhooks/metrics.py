@@ -33,6 +33,7 @@ class EdgeMetrics:
     """The edge's counters in a registry of the caller's."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
+        self._known: dict[tuple[Counter, str, str], Counter] = {}
         self._requests = Counter(
             "deskbridge_webhook_requests",
             "Webhook requests by how they ended.",
@@ -51,11 +52,19 @@ class EdgeMetrics:
 
     def count_request(self, endpoint: str, outcome: Outcome) -> None:
         """`endpoint` is `whatsapp`, the name of a configured helpdesk, or `other`."""
-        self._requests.labels(endpoint, outcome.value).inc()
+        self._of(self._requests, endpoint, outcome).inc()
 
     def count_items(self, items: Sequence[InboxItem]) -> None:
-        for (source, kind), count in Tally((item.source, item.kind.value) for item in items).items():
-            self._items.labels(source, kind).inc(count)
+        for (source, kind), count in Tally([(item.source, item.kind) for item in items]).items():
+            self._of(self._items, source, kind).inc(count)
+
+    def _of(self, counter: Counter, first: str, second: str) -> Counter:
+        """One counter of a family, remembered: looking it up costs more than counting."""
+        key = (counter, first, second)
+        found = self._known.get(key)
+        if found is None:
+            found = self._known[key] = counter.labels(first, second)
+        return found
 
     def count_bell_failure(self) -> None:
         self._bell_failures.inc()

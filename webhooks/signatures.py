@@ -1,6 +1,5 @@
 """Is this Meta's? Pure: bytes, header and secrets in, a `VerifiedBody` or `InvalidSignature` out."""
 
-import hashlib
 import hmac
 import re
 from collections.abc import Sequence
@@ -37,7 +36,7 @@ def verify_meta(raw: bytes, header: str | None, secrets: Sequence[str]) -> Verif
         raise InvalidSignature
     given = match.group(1)
     for secret in secrets:
-        wanted = hmac.new(secret.encode(), raw, hashlib.sha256).hexdigest()
+        wanted = hmac.digest(secret.encode(), raw, "sha256").hex()
         if secret and hmac.compare_digest(wanted, given):
             return VerifiedBody(raw)
     raise InvalidSignature

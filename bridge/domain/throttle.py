@@ -1,7 +1,7 @@
 """Which buckets does a send draw on, how much do they hold, and how long must who finds one empty wait? Pure.
 
-The scripts in `bridge/runtime/limiter.lua` keep these same rules for all processes together; this is the model that
-they are tested against, and what a process falls back to for helpdesk calls while Redis is away.
+The script `bridge/runtime/limiter_take.lua` keeps these same rules for all processes together. This is the model that
+it is tested against, and what a process falls back to for helpdesk calls while Redis is away.
 """
 
 from collections import deque

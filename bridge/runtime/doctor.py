@@ -53,7 +53,7 @@ Check = Callable[[], Awaitable[Sequence[Finding]]]
 
 def run(settings: Settings, *, fix: bool) -> list[Finding]:
     """Check everything; with `fix`, make first what is missing and may be made. Raises `StoreUnavailable`."""
-    with wiring.open_store(settings) as store:
+    with wiring.open_store(settings, seals=fix) as store:
         return asyncio.run(_run(settings, store, fix=fix))
 
 
@@ -110,11 +110,12 @@ class _Doctor:
 
     async def _subscribe(self) -> None:
         app_id = str((await self._api.debug_token()).get("app_id") or "")
-        if app_id and not await self._subscribed_fields(app_id) >= set(FIELDS):
+        secret, subscribed = await self._look_up_app(app_id) if app_id else ("", set(FIELDS))
+        if not subscribed >= set(FIELDS):
             try:
                 await self._api.set_app_subscription(
                     app_id,
-                    self._app_secret(),
+                    secret,
                     callback_url=self._callback_url,
                     verify_token=self._account.verify_token.get_secret_value(),
                     fields=FIELDS,
@@ -123,21 +124,23 @@ class _Doctor:
                 raise NeedsOperator(failure.code, action=CALLBACK_MEND) from None
         await self._api.subscribe_app()
 
-    async def _subscribed_fields(self, app_id: str) -> set[str]:
-        """Fields that the app subscribed to with our address."""
-        fields: set[str] = set()
-        try:
-            subscriptions = await self._api.app_subscriptions(app_id, self._app_secret())
-        except NeedsOperator as failure:
-            # The call bears the app's id and secret, not our access token.
-            raise NeedsOperator(failure.code, action=APP_MEND) from None
-        for subscription in subscriptions:
-            if subscription.get("callback_url") == self._callback_url and subscription.get("active") is not False:
-                fields |= _names(subscription.get("fields"))
-        return fields
-
-    def _app_secret(self) -> str:
-        return self._account.app_secrets[0].get_secret_value()
+    async def _look_up_app(self, app_id: str) -> tuple[str, set[str]]:
+        """(the app secret that Meta takes: while they change, it may be any of ours; the fields that the app subscribed
+        to with our address)."""
+        refusal = NeedsOperator("no app secret", action=APP_MEND)
+        for secret in (app_secret.get_secret_value() for app_secret in self._account.app_secrets):
+            try:
+                subscriptions = await self._api.app_subscriptions(app_id, secret)
+            except NeedsOperator as failure:
+                # The call bears the app's id and secret, not our access token.
+                refusal = NeedsOperator(failure.code, action=APP_MEND)
+                continue
+            fields: set[str] = set()
+            for subscription in subscriptions:
+                if subscription.get("callback_url") == self._callback_url and subscription.get("active") is not False:
+                    fields |= _names(subscription.get("fields"))
+            return secret, fields
+        raise refusal
 
     async def _install(self) -> None:
         if not isinstance(self._connector, Installs):
@@ -217,7 +220,8 @@ class _Doctor:
         if any(app.get("override_callback_uri") not in (None, "", self._callback_url) for app in ours):
             mend = "remove it: POST to the account's subscribed_apps without a body"
             findings.append(_red("subscription", "the account overrides the callback, so webhooks go elsewhere", mend))
-        missing = sorted(set(FIELDS) - await self._subscribed_fields(app_id))
+        _, subscribed = await self._look_up_app(app_id)
+        missing = sorted(set(FIELDS) - subscribed)
         if "messages" in missing:
             findings.append(
                 _red("subscription", f"no webhook of the app leads to {self._callback_url}", FIX, fixable=True)

@@ -23,23 +23,30 @@ from bridge.runtime import helpdesk_lane, housekeeping, intake, reconcile, repli
 from bridge.runtime.services import Moment, Services
 from bridge.store import inbox, leases, outbox
 from bridge.store.conversations import Ticket
+from bridge.store.crypto import UnknownKey
 from bridge.store.database import StoreUnavailable
 from bridge.store.inbox import InboxEntry
 from bridge.store.leases import Due, Lease, LeaseLost
 from bridge.store.outbox import DueLane
-from bridge.store.tables import Lane
+from bridge.store.tables import SHARDS, Lane
 
 LINGER_SECONDS = 5.0
 LONGEST_SECONDS = 60.0
 """A job ends after this, or at the next quiet moment, so that RQ sees a worker that lives."""
 TICK_SECONDS = 0.5
+BREATH_SECONDS = 0.015
+"""Passes begin no closer together: under load each finds more to do at once."""
 RENEW_SECONDS = 4.0
 RECONCILE_LOOK_SECONDS = 5.0
-HELPDESK_LANES_AT_ONCE = 48
+LOOK_AROUND_SECONDS = 0.25
+LISTEN_SECONDS = 0.5
+CLAIM_SECONDS = 2.0
+HELPDESK_LANES_AT_ONCE = 96
 WHATSAPP_LANES_AT_ONCE = 64
 RINGS_AT_ONCE = 16
-EVENTS_AT_ONCE = 500
+EVENTS_AT_ONCE = 2_000
 LANES_LOADED = 128
+LANES_STARTED = 256
 STOP_PATIENCE_SECONDS = 4.5
 LONGEST_PAUSE = timedelta(seconds=60)
 
@@ -64,7 +71,7 @@ class Drain:
         """Tasks per shard."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._reconciling = False
-        self._looked_at_feed = float("-inf")
+        self._next_at: dict[str, float] = {}
         # Each kind of work has slots of its own: a helpdesk that hangs must not stop what goes to customers.
         self._lane_steps: dict[Lane, tuple[Step, asyncio.Semaphore]] = {
             Lane.HELPDESK: (helpdesk_lane.run_step, asyncio.Semaphore(HELPDESK_LANES_AT_ONCE)),
@@ -86,14 +93,17 @@ class Drain:
         helpers = [asyncio.create_task(self._listen()), asyncio.create_task(self._keep_leases())]
         try:
             while not self._stop.is_set() and not self._is_time_to_end(loop.time() - started):
-                await bell.keep_listening()
+                if self._is_due("listening", LISTEN_SECONDS):
+                    await bell.keep_listening()
                 await self._services.upkeep()
                 self._wake.clear()
+                began = loop.time()
                 if await self._guarded_pass() or self._tasks:
                     busy = loop.time()
                 elif loop.time() - busy > LINGER_SECONDS:
                     break
                 await self._sleep(TICK_SECONDS)
+                await asyncio.sleep(max(0.0, began + BREATH_SECONDS - loop.time()))
         finally:
             await self._finish(helpers)
         await bell.answer()
@@ -147,13 +157,8 @@ class Drain:
 
     async def _release(self, mine: Sequence[Lease]) -> None:
         real_now = self._services.clock.real_now()
-
-        def unit(connection: Connection) -> None:
-            for lease in mine:
-                leases.release(connection, lease, real_now=real_now)
-
         try:
-            await self._services.database.write(unit)
+            await self._services.database.write(lambda connection: leases.release(connection, mine, real_now=real_now))
         except StoreUnavailable:
             log.warning("store.unavailable")  # they run out by themselves
 
@@ -171,6 +176,8 @@ class Drain:
         """A pass whose failure is recorded and ends nobody's work. True when something was done."""
         try:
             return await self._pass()
+        except UnknownKey:
+            raise  # the shards go to whoever has the key
         except StoreUnavailable:
             log.warning("store.unavailable")
         except Exception as exc:  # the outermost loop: recorded, and the next pass goes on
@@ -182,21 +189,34 @@ class Drain:
     async def _pass(self) -> bool:
         """One look at everything that is due."""
         await self._look_at_feed()
+        worked = await self._look_around() if self._is_due("looking around", LOOK_AROUND_SECONDS) else False
+        mine = list(self._held)
+        entries, lanes = await self._services.database.read(lambda connection: self._load(connection, mine))
+        if entries:
+            await self._take_in(entries)
+            lanes = await self._services.database.read(lambda connection: self._load_lanes(connection, mine))
+        if len(entries) >= EVENTS_AT_ONCE:
+            self._wake.set()  # there may be more
+        for lane in lanes:
+            self._start_lane(lane)
+        return bool(entries) or bool(lanes) or worked
+
+    async def _look_around(self) -> bool:
+        """Hold our share of the shards, those with work first, and see to what fell due by itself."""
         due = await self._find_due()
-        await self._claim([shard for shard in due.work | due.chores if shard not in self._held])
+        await self._claim(due)
         worked = False
         for shard in due.chores:
             if (lease := self._held.get(shard)) is not None:
                 worked |= await self._under(lease, housekeeping.run(self._services, lease))
-        mine = [shard for shard in due.work if shard in self._held]
-        if not mine:
-            return worked
-        entries = await self._services.database.read(lambda connection: self._load_events(connection, mine))
-        await self._take_in(entries)
-        lanes = await self._services.database.read(lambda connection: self._load_lanes(connection, mine))
-        for lane in lanes:
-            self._start_lane(lane)
-        return bool(entries) or bool(lanes) or worked
+        return worked
+
+    def _is_due(self, what: str, every_seconds: float) -> bool:
+        now = asyncio.get_running_loop().time()
+        if now < self._next_at.get(what, 0.0):
+            return False
+        self._next_at[what] = now + every_seconds
+        return True
 
     async def _under(self, lease: Lease, work: Coroutine[Any, Any, bool]) -> bool:
         """`work`, or nothing once the shard is somebody else's."""
@@ -207,10 +227,8 @@ class Drain:
             return False
 
     async def _look_at_feed(self) -> None:
-        now = asyncio.get_running_loop().time()
-        if self._reconciling or now - self._looked_at_feed < RECONCILE_LOOK_SECONDS:
+        if self._reconciling or not self._is_due("feed", RECONCILE_LOOK_SECONDS):
             return
-        self._looked_at_feed = now
         if await reconcile.is_due(self._services):
             self._reconciling = True
             self._spawn(self._reconcile())
@@ -220,6 +238,11 @@ class Drain:
             await reconcile.run_if_due(self._services)
         finally:
             self._reconciling = False
+
+    def _load(self, connection: Connection, shards: Sequence[int]) -> tuple[list[InboxEntry], list[DueLane]]:
+        """What was told; where nothing was, which lanes have something to do."""
+        entries = self._load_events(connection, shards)
+        return entries, [] if entries else self._load_lanes(connection, shards)
 
     def _load_events(self, connection: Connection, shards: Sequence[int]) -> list[InboxEntry]:
         entries = inbox.load_due(
@@ -235,28 +258,37 @@ class Drain:
         moment = Moment.take(self._services.clock)
         return [
             due
-            for lane in Lane
+            for lane, started in self._started().items()
+            if started < LANES_STARTED
             for due in outbox.due_lanes(
                 connection,
                 shards=shards,
                 lane=lane,
                 now=moment.business,
                 real_now=moment.real,
-                limit=LANES_LOADED + len(self._lanes),
+                limit=LANES_LOADED + started,
             )
         ]
 
-    async def _claim(self, wanted: Sequence[int]) -> None:
-        if not wanted:
+    def _started(self) -> dict[Lane, int]:
+        """Lanes that run, or wait for a slot."""
+        counts = Counter(lane for _, lane in self._lanes)
+        return {lane: counts[lane] for lane in Lane}
+
+    async def _claim(self, due: Due) -> None:
+        free = [shard for shard in range(SHARDS) if shard not in self._held]
+        has_work = not due.work.isdisjoint(free) or not due.chores.isdisjoint(free)
+        if not has_work and not (self._held and free and self._is_due("more shards", CLAIM_SECONDS)):
             return
+        # Those without work as well: what comes there is found without a look around.
+        wanted = sorted(random.sample(free, len(free)), key=lambda shard: shard not in due.work | due.chores)
         real_now = self._services.clock.real_now()
         timeout = self._helpdesk_timeout
-        shuffled = random.sample(wanted, len(wanted))
 
         def unit(connection: Connection) -> list[Lease]:
             share = leases.share_of(connection, holder=self._holder, real_now=real_now)
             room = max(0, share - len(self._held))
-            claimed = leases.claim(connection, holder=self._holder, wanted=shuffled[:room], real_now=real_now)
+            claimed = leases.claim(connection, holder=self._holder, wanted=wanted, at_most=room, real_now=real_now)
             for lease in claimed:
                 outbox.adopt_left_behind(connection, shard=lease.shard, helpdesk_timeout=timeout)
             return claimed

@@ -71,14 +71,18 @@ class NeedRequester:
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """One write that is on record. `target` None opens a ticket. `repeat`: an earlier attempt may have succeeded."""
+    """One write that is on record. `ticket` None opens one. `repeat`: an earlier attempt may have succeeded.
+
+    `until_at`: WhatsApp's time of the newest message in it.
+    """
 
     effects: tuple[EffectRecord, ...]
-    target: TicketId | None
+    ticket: Ticket | None
     key: EffectKey
     request: bytes = field(repr=False)
     repeat: bool
     started_at: datetime
+    until_at: datetime | None
     marks: str | None = None
     """What it tells the ticket of window and delivery, where that is news."""
 
@@ -135,14 +139,22 @@ def _resume(connection: Connection, services: Services, head: EffectRecord, mome
     key, target, request = frozen.split(b"\n", 2)
     ids = [effect.id for effect in effects]
     outbox.mark_performing(connection, ids, real_now=moment.real)
+    times = messages.load_times(connection, [effect.message_id for effect in effects if effect.message_id])
     return Write(
         effects=tuple(effects),
-        target=TicketId(target.decode()) if target else None,
+        ticket=_ticket_of(connection, services, target.decode()) if target else None,
         key=EffectKey(key.decode()),
         request=request,
         repeat=head.state is EffectState.UNKNOWN,
         started_at=moment.real,
+        until_at=max(times.values(), default=None),
     )
+
+
+def _ticket_of(connection: Connection, services: Services, remote_id: str) -> Ticket:
+    ticket = conversations.find_ticket(connection, channel_id=services.channel.id, remote_id=remote_id)
+    assert ticket is not None
+    return ticket
 
 
 def _freeze(
@@ -150,16 +162,16 @@ def _freeze(
     services: Services,
     effects: list[EffectRecord],
     *,
-    target: str | None,
+    ticket: Ticket | None,
     key: EffectKey,
     request: bytes,
     moment: Moment,
+    until_at: datetime | None = None,
 ) -> Write:
     ids = [effect.id for effect in effects]
-    frozen = b"\n".join((key.encode(), (target or "").encode(), request))
-    outbox.freeze(connection, services.vault, ids, batch_id=ids[0], request=frozen)
-    outbox.mark_performing(connection, ids, real_now=moment.real)
-    return Write(tuple(effects), TicketId(target) if target else None, key, request, False, moment.real)
+    frozen = b"\n".join((key.encode(), b"" if ticket is None else ticket.remote_id.encode(), request))
+    outbox.freeze(connection, services.vault, ids, request=frozen, real_now=moment.real)
+    return Write(tuple(effects), ticket, key, request, False, moment.real, until_at)
 
 
 def _key(effect: EffectRecord) -> EffectKey:
@@ -180,25 +192,24 @@ def _begin_messages(
             code=outbox.WAITS_FOR_COMPANY,
         )
         return None
-    address = contacts.load_address(connection, services.vault, current.contact_id)
     if current.requester_id is None:
-        return NeedRequester(address)
+        return NeedRequester(contacts.load_address(connection, services.vault, current.contact_id))
     # What was refused together is tried one by one, so that a bad message takes no other with it.
     at_once = 1 if head.told == ALONE else BATCH_MESSAGES
     waiting = outbox.load_waiting_posts(connection, services.vault, current.id, limit=at_once)
-    if head.id not in {effect.id for effect in waiting}:
-        waiting = [head]  # more wait than go at once, and what came first was sent last
-    texts = messages.load_texts(
-        connection, services.vault, [effect.message_id for effect in waiting if effect.message_id]
-    )
-    lines = [Line(*texts[effect.message_id]) for effect in waiting if effect.message_id]
+    if head.id not in {post.effect.id for post in waiting}:
+        # More wait than go at once, and what came first was sent last.
+        waiting = [outbox.load_post(connection, services.vault, head.id)]
+    lines = [Line(post.text, post.sent_at) for post in waiting]
     html, text = render_messages(lines, now=moment.business, posted_until_at=current.posted_until_at)
     while len(html.encode("utf-8", "replace")) > services.connector.limits.comment_bytes and len(lines) > 1:
         lines = lines[: len(lines) // 2]
         html, text = render_messages(lines, now=moment.business, posted_until_at=current.posted_until_at)
-    effects = waiting[: len(lines)]
-    if head.id not in {effect.id for effect in effects} and head.message_id is not None:
-        effects, lines = [head], [Line(*texts[head.message_id])]  # what comes first must not wait for what is late
+    effects = [post.effect for post in waiting[: len(lines)]]
+    if head.id not in {effect.id for effect in effects}:
+        # What comes first must not wait for what is late.
+        post = next(post for post in waiting if post.effect.id == head.id)
+        effects, lines = [head], [Line(post.text, post.sent_at)]
         html, text = render_messages(lines, now=moment.business, posted_until_at=current.posted_until_at)
     comment = CommentDraft(
         html=html,
@@ -209,15 +220,20 @@ def _begin_messages(
         was_new=ticket is not None and ticket.status == TicketStatus.NEW,
         was_open=ticket is not None and ticket.status in OPEN,
         window=MARKS[current.window.state(moment.business)],
-        undelivered=_has_undelivered(connection, current),
+        undelivered=outbox.has_undelivered(connection, current.id),
     )
     comment, marks = _with_marks(ticket, comment)
     key = _key(effects[0])
-    if ticket is not None:
-        request = services.connector.prepare_comment(comment, key=key)
-        write = _freeze(connection, services, effects, target=ticket.remote_id, key=key, request=request, moment=moment)
-        return replace(write, marks=marks)
-    return _freeze_ticket(connection, services, current, effects, address, comment, key=key, moment=moment)
+    until_at = max(line.sent_at for line in lines)
+    if ticket is None:
+        return _freeze_ticket(
+            connection, services, current, effects, comment, key=key, moment=moment, until_at=until_at
+        )
+    request = services.connector.prepare_comment(comment, key=key)
+    write = _freeze(
+        connection, services, effects, ticket=ticket, key=key, request=request, moment=moment, until_at=until_at
+    )
+    return replace(write, marks=marks)
 
 
 def _freeze_ticket(
@@ -225,14 +241,15 @@ def _freeze_ticket(
     services: Services,
     current: Conversation,
     effects: list[EffectRecord],
-    address: Address,
     comment: CommentDraft,
     *,
     key: EffectKey,
     moment: Moment,
+    until_at: datetime | None = None,
 ) -> Write:
     """A new ticket, which follows the last one where that is closed for good."""
     assert current.requester_id is not None
+    address = contacts.load_address(connection, services.vault, current.contact_id)
     follows = conversations.find_closed_ticket(connection, current.id)
     draft = TicketDraft(
         subject=_subject(address, services),
@@ -242,7 +259,9 @@ def _freeze_ticket(
         follows=None if follows is None else TicketId(follows),
     )
     request = services.connector.prepare_ticket(draft, key=key)
-    return _freeze(connection, services, effects, target=None, key=key, request=request, moment=moment)
+    return _freeze(
+        connection, services, effects, ticket=None, key=key, request=request, moment=moment, until_at=until_at
+    )
 
 
 def _subject(address: Address, services: Services) -> str:
@@ -262,14 +281,6 @@ def _marks_in_words(window: WindowMark | None, *, undelivered: bool | None) -> s
     return f"{window or ''}{' undelivered' if undelivered else ''}"
 
 
-def _has_undelivered(connection: Connection, current: Conversation) -> bool:
-    counts = outbox.counts(connection, current.id)
-    return any(
-        counts.get(state, 0)
-        for state in (EffectState.HELD, EffectState.UNCONFIRMED, EffectState.FAILED, EffectState.DEAD)
-    )
-
-
 def _begin_note(
     connection: Connection, services: Services, current: Conversation, head: EffectRecord, moment: Moment
 ) -> Step:
@@ -278,9 +289,8 @@ def _begin_note(
     first = outbox.load_first_post(connection, services.vault, current.id) if ticket is None else None
     if first is not None:  # the customer's messages open the note's ticket
         return _begin_posts_before(connection, services, current, head, first, moment)
-    address = contacts.load_address(connection, services.vault, current.contact_id)
     if ticket is None and current.requester_id is None:
-        return NeedRequester(address)
+        return NeedRequester(contacts.load_address(connection, services.vault, current.contact_id))
     key = _key(head)
     comment = CommentDraft(
         html=render_note(head.payload),
@@ -288,13 +298,13 @@ def _begin_note(
         public=False,
         author=None,
         window=MARKS[current.window.state(moment.business)],
-        undelivered=_has_undelivered(connection, current),
+        undelivered=outbox.has_undelivered(connection, current.id),
     )
     comment, marks = _with_marks(ticket, comment)
     if ticket is None:
-        return _freeze_ticket(connection, services, current, [head], address, comment, key=key, moment=moment)
+        return _freeze_ticket(connection, services, current, [head], comment, key=key, moment=moment)
     request = services.connector.prepare_comment(comment, key=key)
-    write = _freeze(connection, services, [head], target=ticket.remote_id, key=key, request=request, moment=moment)
+    write = _freeze(connection, services, [head], ticket=ticket, key=key, request=request, moment=moment)
     return replace(write, marks=marks)
 
 
@@ -395,17 +405,17 @@ async def _record_failure_of_head(
 
 async def _write(services: Services, lease: Lease, conversation_id: str, write: Write) -> bool:
     try:
-        if write.target is None:
+        if write.ticket is None:
             outcome: TicketWritten | CommentWritten | RemoteFailure = await services.connector.open_ticket(
                 write.request, key=write.key, repeat=write.repeat
             )
         else:
             outcome = await services.connector.add_comment(
-                write.target, write.request, key=write.key, repeat=write.repeat
+                TicketId(write.ticket.remote_id), write.request, key=write.key, repeat=write.repeat
             )
     except RemoteFailure as failure:
         outcome = failure
-    pause = await _pause_after(services, write) if not isinstance(outcome, RemoteFailure) else 0.0
+    pause = _pause_after(services, write) if not isinstance(outcome, RemoteFailure) else 0.0
     moment = Moment.take(services.clock)
 
     def unit(connection: Connection) -> bool:
@@ -414,13 +424,9 @@ async def _write(services: Services, lease: Lease, conversation_id: str, write: 
             again = _record_write_failure(connection, services, current, write, outcome, moment)
         else:
             again = _record_written(connection, services, current, write, outcome, moment)
-            if pause > 0 and write.target is not None:
-                conversations.set_next_post(
-                    connection,
-                    channel_id=services.channel.id,
-                    remote_id=write.target,
-                    next_post_at=moment.real + timedelta(seconds=pause),
-                )
+            if pause > 0 and write.ticket is not None:
+                next_post_at = moment.real + timedelta(seconds=pause)
+                conversations.set_next_post(connection, write.ticket.id, next_post_at=next_post_at)
         conversations.save(connection, current)
         return again
 
@@ -430,15 +436,13 @@ async def _write(services: Services, lease: Lease, conversation_id: str, write: 
     return again
 
 
-async def _pause_after(services: Services, write: Write) -> float:
+def _pause_after(services: Services, write: Write) -> float:
     """Seconds that fresh messages of this ticket wait for company, so that a short budget is spent on more at once."""
-    if write.target is None:
+    if write.ticket is None:
         return 0.0
-    limits = services.connector.limits
-    return await services.budget.coalescing_pause(
-        f"ticket:{write.target}",
-        limit=limits.ticket_writes,
-        period_seconds=limits.ticket_writes_period_seconds,
+    return services.budget.coalescing_pause(
+        f"ticket:{write.ticket.remote_id}",
+        period_seconds=services.connector.limits.ticket_writes_period_seconds,
         account_bucket="account",
     )
 
@@ -463,7 +467,7 @@ def _record_written(
             now=moment.business,
         )
         window = MARKS[current.window.state(moment.business)]
-        told = _marks_in_words(window, undelivered=_has_undelivered(connection, current))
+        told = _marks_in_words(window, undelivered=outbox.has_undelivered(connection, current.id))
         conversations.set_marks(connection, ticket_id, told)
         inbox.unpark(connection, match_index=merges.ticket_index(services, written.ticket_id))
         if write.repeat or moment.real - write.started_at > QUICK:
@@ -478,15 +482,13 @@ def _record_written(
                 moment=moment,
             )
     else:
-        assert write.target is not None
-        ticket = conversations.find_ticket(connection, channel_id=services.channel.id, remote_id=write.target)
-        assert ticket is not None
-        ticket_id = ticket.id
+        assert write.ticket is not None
+        ticket_id = write.ticket.id
         if written.status is not None:
             conversations.set_ticket_status(connection, ticket_id, written.status)
-        elif write.effects[0].kind is EffectKind.POST_MESSAGE and ticket.status not in OPEN:
+        elif write.effects[0].kind is EffectKind.POST_MESSAGE and not _is_open(connection, ticket_id):
             # An agent came to the ticket while we wrote, so it may have been put aside: look.
-            merges.ring(connection, services, ticket_id=ticket.remote_id, moment=moment)
+            merges.ring(connection, services, ticket_id=write.ticket.remote_id, moment=moment)
         if write.marks is not None:
             conversations.set_marks(connection, ticket_id, write.marks)
     if written.written_at is not None:
@@ -500,14 +502,14 @@ def _record_written(
             role="ours",
             now=written.written_at or moment.business,
         )
-    if write.effects[0].kind is EffectKind.POST_MESSAGE:
-        texts = messages.load_texts(
-            connection, services.vault, [effect.message_id for effect in write.effects if effect.message_id]
-        )
-        newest = max(sent_at for _, sent_at in texts.values())
-        current.posted_until_at = max(newest, current.posted_until_at or newest)
+    if write.until_at is not None:
+        current.posted_until_at = max(write.until_at, current.posted_until_at or write.until_at)
     outbox.set_state(connection, write.ids, EffectState.DONE)
     return True
+
+
+def _is_open(connection: Connection, ticket_id: str) -> bool:
+    return conversations.load_ticket(connection, ticket_id).status in OPEN
 
 
 def _record_write_failure(
@@ -518,7 +520,7 @@ def _record_write_failure(
     failure: RemoteFailure,
     moment: Moment,
 ) -> bool:
-    if isinstance(failure, TicketUnwritable) and write.target is not None:
+    if isinstance(failure, TicketUnwritable) and write.ticket is not None:
         return _move_on(connection, services, current, write, failure, moment)
     may_be_written = write.repeat or isinstance(failure, OutcomeUnknown)
     effects = list(write.effects)
@@ -534,8 +536,7 @@ def _move_on(
     moment: Moment,
 ) -> bool:
     """The ticket takes no more comments: its successor does, or a new ticket that continues it."""
-    assert write.target is not None
-    ticket = conversations.find_ticket(connection, channel_id=services.channel.id, remote_id=write.target)
+    ticket = write.ticket
     assert ticket is not None
     if failure.reason == "gone":
         conversations.set_ticket_status(connection, ticket.id, TicketStatus.GONE)

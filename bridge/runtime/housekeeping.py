@@ -34,7 +34,7 @@ def _run(connection: Connection, services: Services, lease: Lease, moment: Momen
         add_note(connection, services, current, note, ticket_id=record.ticket_id, moment=moment)
         conversations.save(connection, current)
     overdue = messages.overdue(connection, shard=lease.shard, now=moment.business, limit=AT_ONCE)
-    sends = outbox.load_by_messages(connection, services.vault, [message_id for message_id, _, _ in overdue])
+    sends = outbox.find_sends(connection, [message_id for message_id, _, _ in overdue])
     for message_id, conversation_id, status in overdue:
         messages.clear_deadline(connection, message_id)
         if status not in (MessageStatus.ACCEPTED, MessageStatus.SENT):

@@ -23,13 +23,13 @@ from bridge.store.ids import message_id_of
 from bridge.store.inbox import InboxEntry
 from bridge.store.leases import Lease
 from bridge.store.messages import Message, StatusChange
-from bridge.store.outbox import EffectRecord
+from bridge.store.outbox import SendState
 from bridge.store.tables import EffectState
 from bridge.whatsapp.failures import FailureKind, explain, failure_of, kind_of
 from bridge.whatsapp.translate import translate_message, translate_status
 from connectors.errors import NeedsOperator
 
-STATUSES_AT_ONCE = 1_000
+STATUSES_AT_ONCE = 200
 UNKNOWN_NUMBER = "unknown phone_number_id"
 PART_UNITS = 9_000
 """A text beyond what WhatsApp sends is shown in parts, each of which fits a comment however it is escaped."""
@@ -218,7 +218,6 @@ def _apply_reports(
     indexes = {report.entry.id: messages.wamid_index(vault, report.update.wamid) for report in reports}
     found, by_wamid = messages.find_outbound(
         connection,
-        vault,
         message_ids=[name for name in named.values() if name],
         wamid_indexes=[index for entry_id, index in indexes.items() if not named[entry_id]],
         channel_id=services.channel.id,
@@ -246,7 +245,7 @@ def _apply_reports(
                     report.update.error_code,
                     None if message.has_wamid else report.update.wamid,
                 )
-    messages.save_statuses(connection, vault, changes.values())
+    messages.save_statuses(connection, vault, list(changes.values()))
     details = {
         message_id: report.update.error_details
         for report in reports
@@ -273,7 +272,7 @@ def _settle(
     moment: Moment,
 ) -> bool:
     """What follows from new statuses for the effects that sent the messages."""
-    sends = outbox.load_by_messages(connection, services.vault, [message.id for message, _ in changed])
+    sends = outbox.find_sends(connection, [message.id for message, _ in changed])
     made = _open_gate(connection, services, [sends[m.id] for m, c in changed if m.id in sends and left_meta(c.status)])
     for message, change in changed:
         send = sends.get(message.id)
@@ -281,13 +280,13 @@ def _settle(
             continue  # a later attempt speaks for the reply now
         if left_meta(change.status):
             made |= _confirm(connection, services, message, send, moment)
-        elif change.status is MessageStatus.FAILED:
+        elif change.status is MessageStatus.FAILED and send.state in GIVEN_TO_META:
             _refuse(connection, services, message, send, change, details.get(message.id), moment)
             made = True
     return made
 
 
-def _open_gate(connection: Connection, services: Services, confirmed: Sequence[EffectRecord]) -> bool:
+def _open_gate(connection: Connection, services: Services, confirmed: Sequence[SendState]) -> bool:
     """Meta sends again what we gave it after the gate was closed."""
     started = [send.started_at for send in confirmed if send.started_at is not None]
     if not started:
@@ -295,19 +294,19 @@ def _open_gate(connection: Connection, services: Services, confirmed: Sequence[E
     return reopen_gate(connection, services, WHATSAPP_SCOPE, started_at=max(started), by_status=True)
 
 
-def _confirm(connection: Connection, services: Services, message: Message, send: EffectRecord, moment: Moment) -> bool:
+def _confirm(connection: Connection, services: Services, message: Message, send: SendState, moment: Moment) -> bool:
     match send.state:
         case EffectState.UNKNOWN | EffectState.PERFORMING:
-            outbox.set_state(connection, [send.id], EffectState.DONE)
+            outbox.set_state(connection, [send.effect_id], EffectState.DONE)
             return True
         case EffectState.UNCONFIRMED | EffectState.FAILED:
-            outbox.set_state(connection, [send.id], EffectState.DONE)
-            current = conversations.load(connection, send.conversation_id)
+            outbox.set_state(connection, [send.effect_id], EffectState.DONE)
+            current = conversations.load(connection, message.conversation_id)
             add_note(
                 connection,
                 services,
                 current,
-                notes.confirmed_late(message.text),
+                notes.confirmed_late(messages.load_text(connection, services.vault, message.id)),
                 ticket_id=send.ticket_id,
                 moment=moment,
             )
@@ -317,6 +316,7 @@ def _confirm(connection: Connection, services: Services, message: Message, send:
             return False
 
 
+GIVEN_TO_META = frozenset({EffectState.DONE, EffectState.UNKNOWN, EffectState.PERFORMING, EffectState.UNCONFIRMED})
 _MEANINGS = {
     FailureKind.WINDOW_CLOSED: FailureMeaning.WINDOW_CLOSED,
     FailureKind.NEEDS_OPERATOR: FailureMeaning.NEEDS_OPERATOR,
@@ -331,19 +331,13 @@ def _refuse(
     connection: Connection,
     services: Services,
     message: Message,
-    send: EffectRecord,
+    state: SendState,
     change: StatusChange,
     details: str | None,
     moment: Moment,
 ) -> None:
     """Meta took the message and did not deliver it."""
-    if send.state not in (
-        EffectState.DONE,
-        EffectState.UNKNOWN,
-        EffectState.PERFORMING,
-        EffectState.UNCONFIRMED,
-    ):
-        return
+    send = outbox.load(connection, services.vault, state.effect_id)
     meaning = _MEANINGS[kind_of(change.error_code, http_status=None)]
     if meaning is FailureMeaning.NEEDS_OPERATOR:
         failure = NeedsOperator(
@@ -354,7 +348,7 @@ def _refuse(
     decision = decide(
         current.window,
         DeliveryRefused(
-            text=message.text,
+            text=messages.load_text(connection, services.vault, message.id),
             sent_at=message.occurred_at,
             refusals=send.refusals,
             meaning=meaning,

@@ -12,13 +12,15 @@ import os
 import socket
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import structlog
 
 from bridge.runtime import doctor, embedded_redis, sandbox_accounts, scheduler, web, wiring, worker
+from bridge.runtime.configuration import Configuration, renewal
 from bridge.runtime.operator_error import OperatorError
 from bridge.runtime.sandbox_accounts import SandboxAccounts
 from bridge.runtime.settings import Settings, SettingsError, load_settings
@@ -37,11 +39,13 @@ class CannotLaunch(OperatorError):
     """Something on this machine is in the way; the text is one line that says what."""
 
 
-def up(settings: Settings, environ: Mapping[str, str]) -> int:
-    """Run everything until a signal ends it; the exit code. `environ` is what `settings` were made of.
+def up(read: Callable[[], Mapping[str, str]]) -> int:
+    """Run everything until a signal ends it; the exit code. `read` gives the variables, as they are written now.
 
     Raises `CannotLaunch`, `SettingsError`, `EmbeddedRedisError`, `RoleNotReady` and `StoreUnavailable`.
     """
+    environ = read()
+    settings = load_settings(environ)
     settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     with _alone_on(settings.data_dir):
         if not _is_free(settings.host, settings.port):
@@ -49,26 +53,39 @@ def up(settings: Settings, environ: Mapping[str, str]) -> int:
             raise CannotLaunch(f"{taken}: end what uses it, or set DESKBRIDGE_PORT")
         roles: list[Role] = []
         sandbox_url = None
+        load = partial(_load_account, read)
         if settings.embedded_redis:
             roles.append(_redis_role(settings.data_dir))
         if settings.sandbox:
             accounts = sandbox_accounts.made_once(settings.data_dir)
-            port = _sandbox_port(settings.port)
-            sandbox_url = f"http://{_LOOPBACK}:{port}"
-            settings = load_settings(
-                sandbox_accounts.environment_with(environ, settings.data_dir, accounts, url=sandbox_url)
-            )
+            sandbox_url = f"http://{_LOOPBACK}:{_sandbox_port(settings.port)}"
+            load = partial(_load_beside_sandbox, read, settings.data_dir, accounts, sandbox_url)
+            settings = load()
             roles.append(_sandbox_role(settings, accounts, url=sandbox_url))
         settings.encryption_keys()
         settings.admin_token()
         wiring.migrate(settings)
+        now = Configuration(settings, load)
         roles += [
-            Role("web", lambda: web.run(settings)),
-            Role("worker", lambda: worker.run(settings), count=settings.workers),
-            Role("scheduler", lambda: scheduler.run(settings)),
-            Role("setup", lambda: _finish_setup(settings, sandbox_url=sandbox_url), once=True),
+            Role("web", lambda: web.run(now), hears_hangup=True),
+            Role("worker", lambda: worker.run(now), count=settings.workers, hears_hangup=True),
+            Role("scheduler", lambda: scheduler.run(now), hears_hangup=True),
+            Role("setup", lambda: _finish_setup(now.settings, sandbox_url=sandbox_url), once=True),
         ]
-        return Supervisor(roles).run()
+        # What a start would write down is written as well.
+        return Supervisor(roles, renewal=renewal(now, check=wiring.migrate)).run()
+
+
+def _load_account(read: Callable[[], Mapping[str, str]]) -> Settings:
+    settings = load_settings(read())
+    settings.account()
+    return settings
+
+
+def _load_beside_sandbox(
+    read: Callable[[], Mapping[str, str]], data_dir: Path, accounts: SandboxAccounts, url: str
+) -> Settings:
+    return load_settings(sandbox_accounts.environment_with(read(), data_dir, accounts, url=url))
 
 
 def _redis_role(data_dir: Path) -> Role:

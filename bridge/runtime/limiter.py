@@ -6,7 +6,7 @@ on within a budget of this process's own, since waiting would hold up what custo
 
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,8 @@ PREFIX = "deskbridge:limit"
 WITHOUT_REDIS_SECONDS = 1.0
 NEW_WINDOW_SECONDS = 2.0
 """A reset that lies later than the one known by more than this is a new window's."""
-SCRIPT = (Path(__file__).parent / "limiter.lua").read_text("utf-8")
+TAKE, LEARN = ((Path(__file__).parent / f"limiter_{verb}.lua").read_text("utf-8") for verb in ("take", "learn"))
+LEARN_EVERY_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,29 +37,54 @@ class Bucket:
     period_seconds: float
 
 
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """How much of a bucket was drawn in its period. `limit`: what the far side itself said last, else ours."""
+
+    used: int
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """`wait_seconds` 0: drawn. Else nothing was, and `blocking` is why."""
+
+    wait_seconds: float
+    blocking: Bucket | None
+    usage: Mapping[str, Usage]
+
+
 class Buckets:
     """The shared buckets of one far side. `scope` names it, so that two accounts never share a limit."""
 
     def __init__(self, redis: Redis, *, scope: str) -> None:
         self._redis = redis
         self._scope = scope
-        self._take = redis.register_script(SCRIPT)
+        self._take = redis.register_script(TAKE)
+        self._learn = redis.register_script(LEARN)
         self._name = secrets.token_hex(8)
         self._drawn = 0
 
     def _keys(self, name: str) -> tuple[str, str]:
         return f"{PREFIX}:{self._scope}:{name}:drawn", f"{PREFIX}:{self._scope}:{name}:state"
 
-    async def take(self, buckets: Sequence[Bucket]) -> tuple[float, Bucket | None]:
-        """Draw from all: (0, None). Else (seconds to wait, the bucket that makes us). Raises `RedisError`."""
+    async def take(self, buckets: Sequence[Bucket]) -> Drawing:
+        """Draw from all of them, or from none. Raises `RedisError`."""
         self._drawn += 1
         arguments: list[Any] = [f"{self._name}-{self._drawn:x}"]
         keys: list[str] = []
         for bucket in buckets:
             keys.extend(self._keys(bucket.name))
             arguments.extend((bucket.kind, bucket.limit, bucket.period_seconds))
-        milliseconds, blocking = await self._take(keys=keys, args=arguments)
-        return milliseconds / 1000, (buckets[blocking - 1] if blocking else None)
+        milliseconds, blocking, *counts = await self._take(keys=keys, args=arguments)
+        return Drawing(
+            wait_seconds=milliseconds / 1000,
+            blocking=buckets[blocking - 1] if blocking else None,
+            usage={
+                bucket.name: Usage(used, limit)
+                for bucket, used, limit in zip(buckets, counts[::2], counts[1::2], strict=True)
+            },
+        )
 
     async def close(self, name: str, *, seconds: float) -> None:
         """Nothing may be drawn for so long."""
@@ -73,25 +99,7 @@ class Buckets:
     async def learn(self, name: str, *, limit: int, remaining: int, reset_seconds: float) -> None:
         """The far side's own count: others may draw from the same bucket."""
         _, state = self._keys(name)
-        seconds_now, microseconds = await self._redis.time()
-        now = seconds_now + microseconds / 1e6
-        left, until = await self._redis.hmget(state, ["left", "left_until"])
-        if left is not None and until is not None and now < float(until) >= now + reset_seconds - NEW_WINDOW_SECONDS:
-            remaining = min(remaining, int(left))  # answers of one window come in any order
-        await self._redis.hset(
-            state, mapping={"left": remaining, "left_until": f"{now + reset_seconds:.6f}", "limit": limit}
-        )
-        await self._redis.expire(state, 3600)
-
-    async def usage(self, name: str, *, period_seconds: float) -> tuple[int, int | None]:
-        """(draws in the last period, the limit that was learnt)."""
-        window, state = self._keys(name)
-        seconds_now, microseconds = await self._redis.time()
-        async with self._redis.pipeline(transaction=False) as pipeline:
-            pipeline.zcount(window, seconds_now + microseconds / 1e6 - period_seconds, "+inf")
-            pipeline.hget(state, "limit")
-            used, limit = await pipeline.execute()
-        return int(used), None if limit is None else int(limit)
+        await self._learn(keys=[state], args=[limit, remaining, reset_seconds, NEW_WINDOW_SECONDS])
 
 
 class SendLimits:
@@ -107,10 +115,11 @@ class SendLimits:
             Bucket(f"pair:{contact_id}", "pair", throttle.PAIR_BURST, throttle.PAIR_SECONDS),
         )
         try:
-            wait, blocking = await self._buckets.take(wanted)
+            drawing = await self._buckets.take(wanted)
         except (RedisError, OSError):
             return WITHOUT_REDIS_SECONDS, "redis"
-        return wait, None if blocking is None else blocking.name.partition(":")[0]
+        blocking = drawing.blocking
+        return drawing.wait_seconds, None if blocking is None else blocking.name.partition(":")[0]
 
     async def close(self, limit: str, *, contact_id: str, seconds: float) -> None:
         """Meta itself said that a limit is used up."""
@@ -118,6 +127,12 @@ class SendLimits:
             await self._buckets.close(f"pair:{contact_id}" if limit == "pair" else "throughput", seconds=seconds)
         except (RedisError, OSError):
             return  # without Redis nothing is sent anyway
+
+
+NOTHING = Usage(0, 0)
+BUCKETS_REMEMBERED = 1_000
+GUESSED_SECONDS = 2.0
+"""Until the far side's first answer its limits are guesses, and the next may be far higher."""
 
 
 class HelpdeskBudget:
@@ -128,14 +143,23 @@ class HelpdeskBudget:
         self._metrics = metrics
         self._own: dict[str, throttle.RollingWindow] = {}
         self._closed_until: dict[str, float] = {}
+        self._usage: dict[str, Usage] = {}
+        self._learnt: dict[str, tuple[int, float]] = {}
 
     async def take(self, cause: str, draws: Sequence[Draw]) -> None:
         wanted = [Bucket(draw.bucket, "window", draw.limit, float(draw.period_seconds)) for draw in draws]
         try:
-            wait, blocking = await self._buckets.take(wanted)
+            drawing = await self._buckets.take(wanted)
         except (RedisError, OSError):
             wait, blocking = self._take_own(wanted)
+        else:
+            wait, blocking = drawing.wait_seconds, drawing.blocking
+            self._usage.update(drawing.usage)
+            while len(self._usage) > BUCKETS_REMEMBERED:
+                self._usage.pop(next(iter(self._usage)))
         if wait > 0:
+            if not self._learnt:
+                wait = min(wait, GUESSED_SECONDS)
             raise RateLimited("ours" if blocking is None else blocking.name, after_seconds=wait)
         self._metrics.count("deskbridge_helpdesk_calls_total", cause)
 
@@ -157,6 +181,11 @@ class HelpdeskBudget:
         return 0.0, None
 
     async def learn(self, bucket: str, *, limit: int, remaining: int, reset_seconds: float) -> None:
+        now = time.monotonic()
+        known_limit, known_at = self._learnt.get(bucket, (None, 0.0))
+        if limit == known_limit and remaining > limit / 2 and now < known_at + LEARN_EVERY_SECONDS:
+            return  # plenty is left: nobody waits for the exact number
+        self._learnt[bucket] = (limit, now)
         try:
             await self._buckets.learn(bucket, limit=limit, remaining=remaining, reset_seconds=reset_seconds)
         except (RedisError, OSError):
@@ -168,16 +197,13 @@ class HelpdeskBudget:
         except (RedisError, OSError):
             self._closed_until[bucket] = max(time.monotonic() + seconds, self._closed_until.get(bucket, 0.0))
 
-    async def coalescing_pause(
-        self, ticket_bucket: str, *, limit: int, period_seconds: float, account_bucket: str
-    ) -> float:
-        """How long a ticket's next write should wait, so that more goes along when the budget runs short. Seconds."""
-        try:
-            used, learnt = await self._buckets.usage(ticket_bucket, period_seconds=period_seconds)
-            account_used, account_limit = await self._buckets.usage(account_bucket, period_seconds=60)
-        except (RedisError, OSError):
-            return 0.0
+    def coalescing_pause(self, ticket_bucket: str, *, period_seconds: float, account_bucket: str) -> float:
+        """How long a ticket's next write should wait, so that more goes along when the budget runs short. Seconds.
+
+        By the counts of this process's last draw, so ask after a write.
+        """
+        ticket, account = self._usage.get(ticket_bucket, NOTHING), self._usage.get(account_bucket, NOTHING)
         return max(
-            throttle.coalescing_pause(used=used, limit=learnt or limit, period_seconds=period_seconds),
-            throttle.account_pause(used=account_used, limit=account_limit or 0),
+            throttle.coalescing_pause(used=ticket.used, limit=ticket.limit, period_seconds=period_seconds),
+            throttle.account_pause(used=account.used, limit=account.limit),
         )

@@ -103,13 +103,17 @@ async def answer_ring(services: Services, lease: Lease, ring: Ring, ticket: Tick
     A ticket that is not there any more has nothing to tell.
     """
     moment = Moment.take(services.clock)
-    gate, own_comment = await services.commit(
-        lease,
+    channel_id = services.channel.id
+    gate, own_comment = await services.database.read(
         lambda connection: (
-            find_closed(connection, services, HELPDESK_SCOPE, moment),
+            channels.load_gate(connection, channel_id=channel_id, scope=HELPDESK_SCOPE),
             conversations.last_own_comment(connection, ticket.id),
-        ),
+        )
     )
+    if gate is not None:
+        gate = await services.commit(
+            lease, lambda connection: find_closed(connection, services, HELPDESK_SCOPE, moment)
+        )
     if gate is not None:
         return next_try_at(gate, moment) - moment.real
     try:

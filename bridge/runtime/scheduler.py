@@ -4,16 +4,17 @@ Two schedulers ring twice, which does no harm. RQ's cron ends when Redis stays a
 """
 
 import signal
-import threading
 from types import FrameType
 
 import structlog
 from redis import Redis
 from redis.exceptions import RedisError
 from rq.cron import CronScheduler
+from rq.exceptions import StopRequested
 
 from bridge.runtime import jobs
 from bridge.runtime.bell import QUEUE
+from bridge.runtime.configuration import Configuration, Orders
 from bridge.runtime.settings import Settings
 
 SWEEP_SECONDS = 5
@@ -28,19 +29,36 @@ log = structlog.get_logger()
 class Sweeper(CronScheduler):
     """RQ's cron that remembers having been told to stop."""
 
-    stop: threading.Event
+    orders: Orders
+
+    def _install_signal_handlers(self) -> None:
+        super()._install_signal_handlers()
+        signal.signal(signal.SIGHUP, self._request_stop)
+        if self.orders.stop.is_set():
+            raise StopRequested  # told while RQ made itself ready
 
     def _request_stop(self, signum: int, frame: FrameType | None) -> None:
-        self.stop.set()
-        super()._request_stop(signum, frame)
+        was_told = self.orders.stop.is_set()
+        self.orders.take(signum, frame)
+        if not was_told:
+            super()._request_stop(signum, frame)
 
 
-def run(settings: Settings) -> None:
-    """Ring until SIGTERM or SIGINT."""
-    stop = threading.Event()
-    while not stop.is_set():
-        signal.signal(signal.SIGTERM, lambda *_: stop.set())
-        signal.signal(signal.SIGINT, lambda *_: stop.set())
+def run(configuration: Configuration) -> None:
+    """Ring until SIGTERM or SIGINT; start over at SIGHUP."""
+    orders = Orders()
+    orders.obey()
+    while True:
+        _sweep(configuration.settings, orders)
+        if not orders.start_over():
+            return
+        if configuration.refresh(check=Settings.account):
+            log.info("configuration.read")
+
+
+def _sweep(settings: Settings, orders: Orders) -> None:
+    while not orders.stop.is_set():
+        orders.obey()
         connection = Redis.from_url(
             settings.redis_url.get_secret_value(),
             socket_connect_timeout=REDIS_PATIENCE_SECONDS,
@@ -49,7 +67,7 @@ def run(settings: Settings) -> None:
         try:
             connection.ping()
             sweeper = Sweeper(connection, logging_level="WARNING")
-            sweeper.stop = stop
+            sweeper.orders = orders
             sweeper.register(
                 jobs.drain,
                 QUEUE,
@@ -59,10 +77,11 @@ def run(settings: Settings) -> None:
                 failure_ttl=0,
                 ttl=STALE_SECONDS,
             )
-            if not stop.is_set():
-                sweeper.start()
+            sweeper.start()
+        except StopRequested:
+            return
         except (RedisError, OSError):
             log.warning("redis.unavailable")
         finally:
             connection.close()
-        stop.wait(PAUSE_SECONDS)
+        orders.stop.wait(PAUSE_SECONDS)

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import structlog
 
 from bridge.runtime.operator_error import OperatorError
+from bridge.runtime.terminal import Terminal
 
 STOP_SECONDS = 9.0
 """From the signal to the last SIGKILL. The promise is 10 s."""
@@ -29,8 +30,8 @@ DEATHS_AT_START = 3
 """A role that others need and that dies more often before it is ready will not come up."""
 _PROBE_SECONDS = 0.05
 _PR_SET_PDEATHSIG = 1
-_ENDING = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGHUP})
-_WATCHED = _ENDING | {signal.SIGCHLD}
+_ENDING = frozenset({signal.SIGTERM, signal.SIGINT})
+_WATCHED = _ENDING | {signal.SIGCHLD, signal.SIGHUP}
 
 
 class RoleNotReady(OperatorError):
@@ -43,6 +44,7 @@ class Role:
 
     `stage`: roles of a lower stage start earlier and end later. `ready`: asked until true before the next stage
     starts; `not_ready` says what to do where it stays false. `once`: done when it returns, tried again when it fails.
+    `hears_hangup`: a SIGHUP of ours goes on to it, and it takes its configuration anew by itself.
     """
 
     name: str
@@ -52,6 +54,16 @@ class Role:
     ready: Callable[[], bool] | None = None
     not_ready: str = ""
     once: bool = False
+    hears_hangup: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Renewal:
+    """What SIGHUP means. `check` runs in a child: where it fails, everything stays as it is. Then `take` does it here,
+    for children that start later; False where it could not."""
+
+    check: Callable[[], None]
+    take: Callable[[], bool]
 
 
 @dataclass(slots=True)
@@ -66,16 +78,23 @@ class _Slot:
 
 
 class Supervisor:
-    """Runs the roles until a signal ends it. One per process, in its main thread."""
+    """Runs the roles until a signal ends it. One per process, in its main thread.
 
-    def __init__(self, roles: Sequence[Role]) -> None:
+    Without a renewal SIGHUP ends it like SIGTERM, and so it does when the terminal went away that it was started on.
+    """
+
+    def __init__(self, roles: Sequence[Role], *, renewal: Renewal | None = None) -> None:
         self._slots = [_Slot(role) for role in roles for _ in range(role.count)]
         self._libc = ctypes.CDLL(None) if sys.platform == "linux" else None
         self._log = structlog.get_logger()
         self._ending = False
+        self._renewal = renewal
+        self._terminal = Terminal()
+        self._check = _Slot(Role("configuration", renewal.check, once=True), start_at_seconds=None) if renewal else None
+        self._check_again = False
 
     def run(self) -> int:
-        """0 after SIGTERM, SIGINT or SIGHUP, with every child gone. Raises `RoleNotReady`, after ending them too."""
+        """0 after a signal that ends it, with every child gone. Raises `RoleNotReady`, after ending them too."""
         previous = signal.pthread_sigmask(signal.SIG_BLOCK, _WATCHED)
         gc.collect()
         gc.freeze()
@@ -133,7 +152,34 @@ class Supervisor:
         """Sleep until something happens, and take in who died. True: we are to end."""
         received = signal.sigtimedwait(_WATCHED, seconds) if seconds is not None else signal.sigwaitinfo(_WATCHED)
         self._reap()
-        return received is not None and received.si_signo in _ENDING
+        if received is None:
+            return False
+        return received.si_signo in _ENDING or (received.si_signo == signal.SIGHUP and self._take_hangup())
+
+    def _take_hangup(self) -> bool:
+        """True: it ends us."""
+        if self._check is None or self._ending or self._terminal.has_gone():
+            return True
+        if self._check.pid is None:
+            self._fork(self._check)
+        else:
+            self._check_again = True  # what it has read may be of before
+        return False
+
+    def _take_check(self, exit_code: int) -> None:
+        """The check of a new configuration has ended."""
+        assert self._check is not None
+        assert self._renewal is not None
+        self._check.pid = None
+        if self._ending:
+            return
+        if self._check_again:
+            self._check_again = False
+            self._fork(self._check)
+        elif exit_code == 0 and self._renewal.take():
+            for slot in self._slots:
+                if slot.role.hears_hangup and slot.pid is not None:
+                    _signal_process(slot.pid, signal.SIGHUP)
 
     def _seconds_to_next_start(self) -> float | None:
         due = [slot.start_at_seconds for slot in self._slots if slot.start_at_seconds is not None]
@@ -147,6 +193,8 @@ class Supervisor:
                 return
             if pid == 0:
                 return
+            if self._check is not None and self._check.pid == pid:
+                self._take_check(os.waitstatus_to_exitcode(wait_status))
             for slot in self._slots:
                 if slot.pid == pid:
                     self._take_death(slot, pid, os.waitstatus_to_exitcode(wait_status))
@@ -171,6 +219,8 @@ class Supervisor:
         self._ending = True
         for slot in self._slots:
             slot.start_at_seconds = None
+        if self._check is not None:
+            self._kill([self._check])
         stages = sorted({slot.role.stage for slot in self._slots}, reverse=True)
         started_at_seconds = time.monotonic()
         hurry = False
@@ -211,7 +261,8 @@ def _live(role: Role, *, parent: int, libc: ctypes.CDLL | None) -> None:
             os._exit(1)  # the parent died before it could take us along
         for number in _WATCHED:
             signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
-        signal.pthread_sigmask(signal.SIG_SETMASK, ())
+        # One that hears it lets it in as soon as it can take it.
+        signal.pthread_sigmask(signal.SIG_SETMASK, {signal.SIGHUP} if role.hears_hangup else ())
         nowhere = os.open(os.devnull, os.O_RDONLY)
         os.dup2(nowhere, 0)
         role.run()

@@ -54,7 +54,11 @@ Step = Send | Again | None
 async def run_step(services: Services, lease: Lease, conversation_id: str) -> bool:
     """Do what stands first in the lane. False when nothing (more) can be done now."""
     moment = Moment.take(services.clock)
-    step = await services.commit(lease, lambda connection: _look(connection, services, conversation_id, moment))
+    step: Step = await services.database.read(
+        lambda connection: _find_clear(connection, services, conversation_id, moment)
+    )
+    if step is None:
+        step = await services.commit(lease, lambda connection: _look(connection, services, conversation_id, moment))
     if not isinstance(step, Send):
         return step is not None
     wait, limit = await services.send_limits.take(step.contact_id)
@@ -72,19 +76,50 @@ async def run_step(services: Services, lease: Lease, conversation_id: str) -> bo
     return await _record(services, lease, step, outcome)
 
 
+def _find_clear(connection: Connection, services: Services, conversation_id: str, moment: Moment) -> Send | None:
+    """The head, where nothing stands in its way: the usual case, which needs no transaction of its own. `_start` looks
+    again whether it still is the head."""
+    unknown = outbox.load_unknown_send(connection, services.vault, conversation_id, real_now=moment.real)
+    head = outbox.load_head(connection, services.vault, conversation_id=conversation_id, lane=Lane.WHATSAPP)
+    if unknown is not None or head is None or not _is_due(head, moment) or _is_too_old(services, head, moment):
+        return None
+    current = conversations.view(connection, conversation_id)
+    gate = channels.load_gate(connection, channel_id=services.channel.id, scope=WHATSAPP_SCOPE)
+    if gate is not None or not current.window.is_open(moment.business):
+        return None
+    return _send(connection, services, current, head)
+
+
+def _is_due(head: EffectRecord, moment: Moment) -> bool:
+    return head.state is EffectState.READY and head.due_at <= moment.business and head.not_before_at <= moment.real
+
+
+def _is_too_old(services: Services, head: EffectRecord, moment: Moment) -> bool:
+    return moment.business - head.created_at > services.dead_letter_after
+
+
+def _send(connection: Connection, services: Services, current: Conversation, head: EffectRecord) -> Send:
+    assert head.message_id is not None
+    return Send(
+        effect=head,
+        contact_id=current.contact_id,
+        address=contacts.load_address(connection, services.vault, current.contact_id),
+        key=message_key(shard=current.shard, message_id=head.message_id),
+        text=messages.load_text(connection, services.vault, head.message_id),
+    )
+
+
 def _look(connection: Connection, services: Services, conversation_id: str, moment: Moment) -> Step:
     unknown = outbox.load_unknown_send(connection, services.vault, conversation_id, real_now=moment.real)
     if unknown is not None:
         return _give_up_waiting(connection, services, unknown, moment)
     head = outbox.load_head(connection, services.vault, conversation_id=conversation_id, lane=Lane.WHATSAPP)
-    if head is None or head.not_before_at > moment.real:
-        return None
-    if head.state is not EffectState.READY or head.due_at > moment.business:
+    if head is None or not _is_due(head, moment):
         return None
     assert head.message_id is not None
     text = messages.load_text(connection, services.vault, head.message_id)
     current = conversations.load(connection, conversation_id)
-    if moment.business - head.created_at > services.dead_letter_after:
+    if _is_too_old(services, head, moment):
         outbox.set_state(connection, [head.id], EffectState.DEAD, code=head.code or "too old")
         channels.raise_alarm(connection, kind="dead_letter", subject=head.kind.value, now=moment.real)
         hours = int(services.dead_letter_after.total_seconds() // 3600)
@@ -95,13 +130,7 @@ def _look(connection: Connection, services: Services, conversation_id: str, mome
     if gate is not None:
         _wait_at_gate(connection, services, current, head, gate, moment)
         return None
-    return Send(
-        effect=head,
-        contact_id=current.contact_id,
-        address=contacts.load_address(connection, services.vault, current.contact_id),
-        key=message_key(shard=current.shard, message_id=head.message_id),
-        text=text,
-    )
+    return _send(connection, services, current, head)
 
 
 def _tell(
@@ -189,7 +218,7 @@ async def _postpone(services: Services, lease: Lease, step: Send, *, seconds: fl
 
     def unit(connection: Connection) -> None:
         effect = outbox.load(connection, services.vault, step.effect.id)
-        if effect is None or effect.state is not EffectState.READY:
+        if effect.state is not EffectState.READY:
             return  # held or dropped meanwhile
         outbox.retry(
             connection,
@@ -231,7 +260,6 @@ async def _record(services: Services, lease: Lease, step: Send, outcome: Accepte
     def unit(connection: Connection) -> bool:
         # A status may have settled it while the answer was on its way.
         effect = outbox.load(connection, services.vault, step.effect.id)
-        assert effect is not None
         if isinstance(outcome, Accepted):
             return _record_accepted(connection, services, step, effect, outcome, moment)
         if effect.state is not EffectState.PERFORMING:
@@ -334,7 +362,7 @@ def _record_failure(
                 current.window,
                 DeliveryRefused(
                     text=step.text,
-                    sent_at=messages.load_texts(connection, services.vault, [sent_id])[sent_id][1],
+                    sent_at=messages.load_times(connection, [sent_id])[sent_id],
                     refusals=effect.refusals,
                     meaning=FailureMeaning.WINDOW_CLOSED if is_window else FailureMeaning.PERMANENT,
                     failure=explain(int(failure.code) if failure.code.isdigit() else None),

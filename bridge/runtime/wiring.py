@@ -18,16 +18,17 @@ from bridge.domain.decide import ClosedWindowPolicy, Rules
 from bridge.domain.model import PhoneNumberId
 from bridge.runtime.bell import Bell
 from bridge.runtime.clock import Clock
+from bridge.runtime.key_watch import KeyWatch
 from bridge.runtime.limiter import Buckets, HelpdeskBudget, SendLimits
 from bridge.runtime.metrics import WorkerMetrics
 from bridge.runtime.services import Services
 from bridge.runtime.settings import Settings
-from bridge.store import channels, migration
+from bridge.store import channels, keyring, migration
 from bridge.store.channels import Channel
-from bridge.store.crypto import MasterKeys, Vault, new_wrapped_index_key
+from bridge.store.crypto import MasterKeys, UnknownKey, Vault
 from bridge.store.database import Database
 from bridge.store.ids import new_id
-from bridge.store.tables import SHARDS, admin_token, keyring, shard
+from bridge.store.tables import SHARDS, admin_token, shard
 from bridge.whatsapp.client import CALL_TIMEOUT_SECONDS, CloudApi
 from connectors import registry
 from connectors.client import remote_client
@@ -35,7 +36,6 @@ from connectors.interface import HelpdeskConnector
 
 FIELD_IDS = "field_ids"
 WEBHOOK_SECRET = "webhook_secret"  # noqa: S105 - the name of a setting, not a secret
-INDEX_KEY = "blind_index"
 UPKEEP_SECONDS = 1.0
 
 
@@ -55,7 +55,8 @@ def master_keys(settings: Settings) -> MasterKeys:
 def migrate(settings: Settings) -> None:
     """Bring the schema up to date, and make what every start needs: index key, shards, the admin token's hash.
 
-    Safe to repeat, and for several processes at once. Raises `StoreUnavailable`.
+    Safe to repeat, and for several processes at once. Raises `StoreUnavailable`; `UnknownKey` when the database holds
+    values under a key that is not configured.
     """
     settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     migration.upgrade(settings.database_url.get_secret_value())
@@ -71,10 +72,9 @@ def migrate(settings: Settings) -> None:
 
 def _seed(connection: Connection, keys: MasterKeys, *, token: str, now: datetime) -> None:
     make = sqlite_insert if connection.dialect.name == "sqlite" else postgresql_insert
-    if connection.execute(select(keyring.c.name).where(keyring.c.name == INDEX_KEY)).one_or_none() is None:
-        connection.execute(
-            make(keyring).values(name=INDEX_KEY, wrapped=new_wrapped_index_key(keys)).on_conflict_do_nothing()
-        )
+    _require_every_key(connection, keys)
+    keyring.make_index_key(connection, keys)
+    keyring.open_vault(connection, keys)
     if connection.execute(select(func.count()).select_from(shard)).scalar_one() < SHARDS:
         connection.execute(
             make(shard).on_conflict_do_nothing(),
@@ -99,19 +99,31 @@ def is_admin_token(connection: Connection, token: str) -> bool:
 
 
 @contextlib.contextmanager
-def open_store(settings: Settings) -> Iterator[Store]:
-    """The database of a migrated installation. Raises `StoreUnavailable`, `CannotDecrypt`, `SchemaNotCurrent`."""
+def open_store(settings: Settings, *, every_key: bool = True, seals: bool = True) -> Iterator[Store]:
+    """The database of a migrated installation.
+
+    `every_key` False: go on although values are there that we cannot open, as long as we can look things up. `seals`
+    False: nothing will be written that is sealed, so a key that is new here need not be known anywhere else yet.
+    Raises `StoreUnavailable`, `CannotDecrypt`, `SchemaNotCurrent` and `UnknownKey`.
+    """
     database = Database(settings.database_url.get_secret_value())
+    keys = master_keys(settings)
     try:
         migration.require_current(database)
-        wrapped = database.read_now(
-            lambda connection: connection.execute(
-                select(keyring.c.wrapped).where(keyring.c.name == INDEX_KEY)
-            ).scalar_one()
-        )
-        yield Store(database, Vault.unwrap(master_keys(settings), wrapped), Clock(settings.clock_file))
+        if every_key:
+            database.read_now(lambda connection: _require_every_key(connection, keys))
+        vault = database.read_now(lambda connection: keyring.open_vault(connection, keys))
+        if seals and keys.names[0] not in database.read_now(keyring.on_record):
+            database.write_now(lambda connection: keyring.put_on_record(connection, keys.names[0]))
+        yield Store(database, vault, Clock(settings.clock_file))
     finally:
         database.close()
+
+
+def _require_every_key(connection: Connection, keys: MasterKeys) -> None:
+    unknown = sorted(keyring.on_record(connection).difference(keys.names))
+    if unknown:
+        raise UnknownKey(unknown[0])
 
 
 def open_redis(settings: Settings) -> Redis:
@@ -180,12 +192,13 @@ async def open_connector(
 
 
 class Upkeep:
-    """What a worker sees to every second or so while it works. Raises `StoreUnavailable`."""
+    """What a worker sees to every second or so while it works. Raises `StoreUnavailable`, `UnknownKey` included."""
 
     def __init__(
         self, store: Store, channel: Channel, redis: Redis, metrics: WorkerMetrics, field_ids: dict[str, int]
     ) -> None:
         self._store = store
+        self._key_watch = KeyWatch(store.database, store.vault.keys, store.clock)
         self._channel = channel
         self._redis = redis
         self._metrics = metrics
@@ -196,8 +209,9 @@ class Upkeep:
         now = time.monotonic()
         if now - self._done_at < UPKEEP_SECONDS:
             return
-        self._done_at = now
         await self._metrics.flush(self._redis)
+        await self._key_watch.look()
+        self._done_at = now
         self._field_ids |= await self._store.database.read(
             lambda connection: load_field_ids(connection, self._store.vault, self._channel)
         )

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
@@ -59,8 +59,11 @@ def ensure_channel(
     return Channel(row.id, row.helpdesk, row.phone_number_id, waba_id, row.created_at)
 
 
+_GATE = select(gate).where(gate.c.channel_id == bindparam("channel_id"), gate.c.scope == bindparam("scope"))
+
+
 def load_gate(connection: Connection, *, channel_id: str, scope: str) -> Gate | None:
-    row = connection.execute(select(gate).where(gate.c.channel_id == channel_id, gate.c.scope == scope)).one_or_none()
+    row = connection.execute(_GATE, {"channel_id": channel_id, "scope": scope}).one_or_none()
     return None if row is None else Gate(row.code, row.action, row.by_status, row.closed_at, row.next_probe_at)
 
 

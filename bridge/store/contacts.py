@@ -1,9 +1,11 @@
 """Who is behind an id? Identities are rows that point at a contact; BSUID first, wa_id second, both optional."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, and_, bindparam, insert, or_, select, update
 
 from bridge.domain.model import Bsuid, Sender, WaId
 from bridge.store.crypto import Vault
@@ -44,38 +46,71 @@ def find_or_create(connection: Connection, vault: Vault, sender: Sender, *, shar
 
     Raises `ContactRaced` when another transaction made the same one at this moment: try again.
     """
-    wanted = [(kind, value) for kind, value in ((BSUID_KIND, sender.bsuid), (WA_ID_KIND, sender.wa_id)) if value]
-    known: dict[str, tuple[str, str]] = {}
-    for kind, value in wanted:
-        row = connection.execute(
-            select(contact_identity.c.id, contact_identity.c.contact_id).where(
-                contact_identity.c.kind == kind, contact_identity.c.value_index == vault.index(kind, value)
-            )
-        ).one_or_none()
-        if row is not None:
-            known[kind] = (row.id, row.contact_id)
-    owners = {owner for _, owner in known.values()}
-    owner_id = known[BSUID_KIND][1] if BSUID_KIND in known else next(iter(owners), None)
-    if owner_id is None:
+    wanted = {kind: value for kind, value in ((BSUID_KIND, sender.bsuid), (WA_ID_KIND, sender.wa_id)) if value}
+    indexes = {kind: vault.index(kind, value) for kind, value in wanted.items()}
+    rows: Sequence[Any] = connection.execute(
+        _OF_WHOEVER_HAS, {BSUID_KIND: indexes.get(BSUID_KIND), WA_ID_KIND: indexes.get(WA_ID_KIND)}
+    ).all()
+    known = {row.kind: row for row in rows if row.value_index == indexes.get(row.kind)}
+    owners = {row.contact_id for row in known.values()}
+    if not known:
         owner_id, owner_shard = _create(connection, vault, sender, shard=shard, now=now), shard
     else:
-        row = connection.execute(select(contact.c.shard, contact.c.name).where(contact.c.id == owner_id)).one()
-        owner_shard = row.shard
-        if sender.name and (row.name is None or vault.unseal_text(row.name, NAME, owner_id) != sender.name):
+        owner = known.get(BSUID_KIND) or known[WA_ID_KIND]
+        owner_id, owner_shard = owner.contact_id, owner.shard
+        if sender.name and (owner.name is None or vault.unseal_text(owner.name, NAME, owner_id) != sender.name):
             connection.execute(
                 update(contact)
                 .where(contact.c.id == owner_id)
                 .values(name=vault.seal_text(sender.name, NAME, owner_id))
             )
-    for kind, value in wanted:
+    for kind, value in wanted.items():
         if kind not in known:
             if not _add_identity(connection, vault, owner_id, kind=kind, value=value, now=now):
                 raise ContactRaced
-        elif known[kind][1] == owner_id:
+        elif known[kind].contact_id == owner_id and _is_overtaken(known[kind], rows):
             connection.execute(
-                update(contact_identity).where(contact_identity.c.id == known[kind][0]).values(last_seen_at=now)
+                update(contact_identity).where(contact_identity.c.id == known[kind].id).values(last_seen_at=now)
             )
     return ContactRef(owner_id, owner_shard, conflict=len(owners) > 1)
+
+
+_seen = contact_identity.alias("seen")
+_OF_WHOEVER_HAS = (
+    select(
+        contact_identity.c.id,
+        contact_identity.c.kind,
+        contact_identity.c.value_index,
+        contact_identity.c.contact_id,
+        contact_identity.c.last_seen_at,
+        contact.c.shard,
+        contact.c.name,
+    )
+    .join(contact, contact.c.id == contact_identity.c.contact_id)
+    .where(
+        contact_identity.c.contact_id.in_(
+            select(_seen.c.contact_id).where(
+                or_(
+                    *(
+                        and_(_seen.c.kind == kind, _seen.c.value_index == bindparam(kind))
+                        for kind in (BSUID_KIND, WA_ID_KIND)
+                    )
+                )
+            )
+        )
+    )
+)
+"""Every id of the contacts that have one of these two."""
+
+
+def _is_overtaken(row: Any, rows: Sequence[Any]) -> bool:
+    """Was another id of that kind seen later? Who is written to depends on the order alone."""
+    return any(
+        other.kind == row.kind
+        and other.contact_id == row.contact_id
+        and (other.last_seen_at, other.id) > (row.last_seen_at, row.id)
+        for other in rows
+    )
 
 
 def _create(connection: Connection, vault: Vault, sender: Sender, *, shard: int, now: datetime) -> str:
@@ -111,28 +146,37 @@ def _add_identity(
 
 
 def find(connection: Connection, vault: Vault, *, kind: str, value: str) -> ContactRef | None:
-    row = connection.execute(
-        select(contact.c.id, contact.c.shard)
-        .join(contact_identity, contact_identity.c.contact_id == contact.c.id)
-        .where(contact_identity.c.kind == kind, contact_identity.c.value_index == vault.index(kind, value))
-    ).one_or_none()
+    row = connection.execute(_OWNER, {"of_kind": kind, "index": vault.index(kind, value)}).one_or_none()
     return None if row is None else ContactRef(row.id, row.shard)
 
 
+_OWNER = (
+    select(contact.c.id, contact.c.shard)
+    .join(contact_identity, contact_identity.c.contact_id == contact.c.id)
+    .where(contact_identity.c.kind == bindparam("of_kind"), contact_identity.c.value_index == bindparam("index"))
+)
+
+
 def load_address(connection: Connection, vault: Vault, contact_id: str) -> Address:
-    name = connection.execute(select(contact.c.name).where(contact.c.id == contact_id)).scalar_one()
+    name: bytes | None = None
     latest: dict[str, str] = {}
-    for row in connection.execute(
-        select(contact_identity.c.id, contact_identity.c.kind, contact_identity.c.value)
-        .where(contact_identity.c.contact_id == contact_id)
-        .order_by(contact_identity.c.last_seen_at, contact_identity.c.id)
-    ):
-        latest[row.kind] = vault.unseal_text(row.value, VALUE, row.id)
+    for row in connection.execute(_ADDRESS, {"id": contact_id}):
+        name = row.name
+        if row.kind is not None:
+            latest[row.kind] = vault.unseal_text(row.value, VALUE, row.id)
     return Address(
         bsuid=Bsuid(latest[BSUID_KIND]) if BSUID_KIND in latest else None,
         wa_id=WaId(latest[WA_ID_KIND]) if WA_ID_KIND in latest else None,
         name=None if name is None else vault.unseal_text(name, NAME, contact_id),
     )
+
+
+_ADDRESS = (
+    select(contact.c.name, contact_identity.c.id, contact_identity.c.kind, contact_identity.c.value)
+    .outerjoin_from(contact, contact_identity, contact_identity.c.contact_id == contact.c.id)
+    .where(contact.c.id == bindparam("id"))
+    .order_by(contact_identity.c.last_seen_at, contact_identity.c.id)
+)
 
 
 def learn(

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, func, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
 
 from bridge.domain.customer_service_window import CustomerServiceWindow
 from bridge.store.ids import new_id
@@ -52,16 +52,38 @@ class Ticket:
     marks: str | None
 
 
+# Statements of the hot path are built once: building one costs more than running it.
+_BY_ID = select(conversation).where(conversation.c.id == bindparam("id")).with_for_update()
+_VIEW = select(conversation).where(conversation.c.id == bindparam("id"))
+_OF_CONTACT = (
+    select(conversation)
+    .where(
+        conversation.c.contact_id == bindparam("contact_id"),
+        conversation.c.channel_id == bindparam("channel_id"),
+    )
+    .with_for_update()
+)
+_SAVE = update(conversation).where(
+    conversation.c.id == bindparam("row"), conversation.c.version == bindparam("known_version")
+)
+
+
 def load(connection: Connection, conversation_id: str) -> Conversation:
     """The conversation, with its row locked until the transaction ends."""
-    return _load(connection, conversation.c.id == conversation_id)
+    return _conversation(connection.execute(_BY_ID, {"id": conversation_id}).one())
+
+
+def view(connection: Connection, conversation_id: str) -> Conversation:
+    """The conversation as it is at this moment, for who will not save it."""
+    return _conversation(connection.execute(_VIEW, {"id": conversation_id}).one())
 
 
 def load_or_create(
     connection: Connection, *, contact_id: str, channel_id: str, shard: int, now: datetime
 ) -> Conversation:
-    mine = (conversation.c.contact_id == contact_id) & (conversation.c.channel_id == channel_id)
-    if connection.execute(select(conversation.c.id).where(mine)).one_or_none() is None:
+    mine = {"contact_id": contact_id, "channel_id": channel_id}
+    row = connection.execute(_OF_CONTACT, mine).one_or_none()
+    if row is None:
         connection.execute(
             insert(conversation).values(
                 id=new_id(),
@@ -73,11 +95,11 @@ def load_or_create(
                 created_at=now,
             )
         )
-    return _load(connection, mine)
+        row = connection.execute(_OF_CONTACT, mine).one()
+    return _conversation(row)
 
 
-def _load(connection: Connection, condition: ColumnElement[bool]) -> Conversation:
-    row = connection.execute(select(conversation).where(condition).with_for_update()).one()
+def _conversation(row: Row[Any]) -> Conversation:
     return Conversation(
         id=row.id,
         contact_id=row.contact_id,
@@ -95,17 +117,18 @@ def _load(connection: Connection, condition: ColumnElement[bool]) -> Conversatio
 def save(connection: Connection, current: Conversation) -> None:
     """Compare and swap. Raises `ConversationChanged`."""
     saved = connection.execute(
-        update(conversation)
-        .where(conversation.c.id == current.id, conversation.c.version == current.version)
-        .values(
-            version=current.version + 1,
-            next_seq=current.next_seq,
-            requester_id=current.requester_id,
-            ticket_id=current.ticket_id,
-            last_inbound_at=current.window.last_inbound_at,
-            window_refused_at=current.window.refused_at,
-            posted_until_at=current.posted_until_at,
-        )
+        _SAVE,
+        {
+            "row": current.id,
+            "known_version": current.version,
+            "version": current.version + 1,
+            "next_seq": current.next_seq,
+            "requester_id": current.requester_id,
+            "ticket_id": current.ticket_id,
+            "last_inbound_at": current.window.last_inbound_at,
+            "window_refused_at": current.window.refused_at,
+            "posted_until_at": current.posted_until_at,
+        },
     )
     if saved.rowcount != 1:
         raise ConversationChanged
@@ -118,16 +141,20 @@ def shard_of_conversation(connection: Connection, conversation_id: str) -> int:
     )
 
 
+_TICKET = select(ticket).where(ticket.c.id == bindparam("id"))
+_TICKET_OF_REMOTE = select(ticket).where(
+    ticket.c.channel_id == bindparam("channel_id"), ticket.c.remote_id == bindparam("remote_id")
+)
+_CHANGE_TICKET = update(ticket).where(ticket.c.id == bindparam("row"))
+
+
 def find_ticket(connection: Connection, *, channel_id: str, remote_id: str) -> Ticket | None:
-    row = connection.execute(
-        select(ticket).where(ticket.c.channel_id == channel_id, ticket.c.remote_id == remote_id)
-    ).one_or_none()
+    row = connection.execute(_TICKET_OF_REMOTE, {"channel_id": channel_id, "remote_id": remote_id}).one_or_none()
     return None if row is None else _ticket(row)
 
 
 def load_ticket(connection: Connection, ticket_id: str) -> Ticket:
-    row = connection.execute(select(ticket).where(ticket.c.id == ticket_id)).one()
-    return _ticket(row)
+    return _ticket(connection.execute(_TICKET, {"id": ticket_id}).one())
 
 
 def _ticket(row: Any) -> Ticket:
@@ -186,17 +213,17 @@ def _last_ticket_if(connection: Connection, conversation_id: str, status: Ticket
 
 
 def set_ticket_status(connection: Connection, ticket_id: str, status: str) -> None:
-    connection.execute(update(ticket).where(ticket.c.id == ticket_id).values(status=status))
+    connection.execute(_CHANGE_TICKET, {"row": ticket_id, "status": status})
 
 
 def set_marks(connection: Connection, ticket_id: str, marks: str | None) -> None:
     """What the ticket is told of window and delivery; None: that is not known any more."""
-    connection.execute(update(ticket).where(ticket.c.id == ticket_id).values(marks=marks))
+    connection.execute(_CHANGE_TICKET, {"row": ticket_id, "marks": marks})
 
 
 def set_unread(connection: Connection, ticket_id: str, since: datetime | None) -> None:
     """`since`: we wrote, and what stood there before is not known to us for certain. None: it was read."""
-    connection.execute(update(ticket).where(ticket.c.id == ticket_id).values(unread_since=since))
+    connection.execute(_CHANGE_TICKET, {"row": ticket_id, "unread_since": since})
 
 
 def find_unread(connection: Connection, *, channel_id: str, before: datetime, limit: int) -> list[tuple[str, str]]:
@@ -210,19 +237,15 @@ def find_unread(connection: Connection, *, channel_id: str, before: datetime, li
     return [(row.id, row.remote_id) for row in connection.execute(longest_first)]
 
 
-def set_next_post(connection: Connection, *, channel_id: str, remote_id: str, next_post_at: datetime) -> None:
+def set_next_post(connection: Connection, ticket_id: str, *, next_post_at: datetime) -> None:
     """`next_post_at` is real time."""
-    connection.execute(
-        update(ticket)
-        .where(ticket.c.channel_id == channel_id, ticket.c.remote_id == remote_id)
-        .values(next_post_at=next_post_at)
-    )
+    connection.execute(_CHANGE_TICKET, {"row": ticket_id, "next_post_at": next_post_at})
 
 
 def advance_reading(connection: Connection, known: Ticket, *, newest_at: datetime) -> None:
     since = newest_at - READ_OVERLAP
     if since > known.read_since_at:
-        connection.execute(update(ticket).where(ticket.c.id == known.id).values(read_since_at=since))
+        connection.execute(_CHANGE_TICKET, {"row": known.id, "read_since_at": since})
 
 
 def add_comment(
@@ -263,9 +286,10 @@ def last_own_comment(connection: Connection, ticket_id: str) -> str | None:
 
 
 def knows_comment(connection: Connection, *, channel_id: str, remote_id: str) -> bool:
-    return (
-        connection.execute(
-            select(comment.c.id).where(comment.c.channel_id == channel_id, comment.c.remote_id == remote_id)
-        ).one_or_none()
-        is not None
-    )
+    known = connection.execute(_COMMENT, {"channel_id": channel_id, "remote_id": remote_id})
+    return known.one_or_none() is not None
+
+
+_COMMENT = select(comment.c.id).where(
+    comment.c.channel_id == bindparam("channel_id"), comment.c.remote_id == bindparam("remote_id")
+)

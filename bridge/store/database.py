@@ -1,8 +1,9 @@
 """How does this process reach the database? One writer thread that commits what waits together, and readers beside it.
 
-A unit of work is a plain function of a connection. Units that wait at the same moment share one transaction, each
-behind its own savepoint, so one that fails takes nobody with it. On SQLite every write transaction of every process
-also takes one fair lock, or small writers starve the big ones (docs/architecture.md, "One writer at a time").
+A unit of work is a plain function of a connection. Units that wait at the same moment share one transaction; where one
+fails, all are run again, each behind a savepoint of its own, so it takes nobody with it. On SQLite every write
+transaction of every process also takes one fair lock, or small writers starve the big ones (docs/architecture.md, "One
+writer at a time").
 """
 
 import asyncio
@@ -12,6 +13,7 @@ import os
 import queue
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -28,6 +30,8 @@ Unit = Callable[[Connection], T]
 
 MAX_GROUP = 256
 READERS = 4
+HOLD_SECONDS = 0.02
+"""After this no further unit begins in a transaction: whoever waits for the lock waits that long and one unit."""
 BUSY_TIMEOUT_MILLISECONDS = 5_000
 
 
@@ -187,49 +191,47 @@ class Database:
 
     def _write_loop(self) -> None:
         connection: Connection | None = None
+        group: list[_Waiting[Any]] = []
         ending = False
-        while not ending:
-            first = self._queue.get()
-            if first is None:
-                break
-            group = [first] if first.future.set_running_or_notify_cancel() else []
-            while len(group) < MAX_GROUP:
+        while group or not ending:
+            while not ending and len(group) < MAX_GROUP:
                 try:
-                    waiting = self._queue.get_nowait()
+                    waiting = self._queue.get(block=not group)
                 except queue.Empty:
                     break
                 if waiting is None:
                     ending = True
-                    break
-                if waiting.future.set_running_or_notify_cancel():
+                elif waiting.future.set_running_or_notify_cancel():
                     group.append(waiting)
             if group:
-                connection = self._commit(connection, group)
+                connection, answered = self._commit(connection, group)
+                group = group[answered:]
         if connection is not None:
             connection.close()
 
-    def _commit(self, connection: Connection | None, group: list[_Waiting[Any]]) -> Connection | None:
-        """Run a group in one transaction. Returns the connection to use next, None when it is no good any more."""
+    def _commit(self, connection: Connection | None, group: list[_Waiting[Any]]) -> tuple[Connection | None, int]:
+        """Run the first of a group, or all, in one transaction, and answer them.
+
+        Returns the connection to use next (None when it is no good any more), and how many were answered.
+        """
         outcomes: list[tuple[bool, Any]] = []
         lost: str | None = None
         try:
             with self._lock.held() if self._lock is not None else contextlib.nullcontext():
                 if connection is None or connection.closed:
                     connection = self._writer.connect()
-                with connection.begin():
-                    outcomes = [_run(connection, waiting.unit) for waiting in group]
-                    _require_transaction(connection)
+                outcomes = _run_together(connection, group) or _run_apart(connection, group)
         except SQLAlchemyError as exc:
             lost = type(getattr(exc, "orig", None) or exc).__name__
         except OSError as exc:
             lost = type(exc).__name__
         if lost is None:
-            for waiting, (done, value) in zip(group, outcomes, strict=True):
+            for waiting, (done, value) in zip(group, outcomes, strict=False):
                 if done:
                     waiting.future.set_result(value)
                 else:
                     waiting.future.set_exception(value)
-            return connection
+            return connection, len(outcomes)
         if connection is not None:
             with contextlib.suppress(SQLAlchemyError):
                 connection.invalidate()
@@ -237,7 +239,7 @@ class Database:
                 connection.close()
         for waiting in group:
             waiting.future.set_exception(StoreUnavailable(lost))
-        return None
+        return None, len(group)
 
 
 class TransactionGone(SQLAlchemyError):
@@ -250,6 +252,36 @@ def _require_transaction(connection: Connection) -> None:
     driver = connection.connection.dbapi_connection
     if isinstance(driver, sqlite3.Connection) and not driver.in_transaction:
         raise TransactionGone
+
+
+def _run_together(connection: Connection, group: list[_Waiting[Any]]) -> list[tuple[bool, Any]]:
+    """What of the group fits into `HOLD_SECONDS`, in one transaction without savepoints, which cost as much as the
+    statements. Empty: one unit failed, and nothing is written."""
+    with connection.begin() as transaction:
+        try:
+            outcomes = [(True, waiting.unit(connection)) for waiting in _while_there_is_time(group)]
+        except Exception:
+            if connection.invalidated:
+                raise
+            transaction.rollback()
+            return []
+        _require_transaction(connection)
+    return outcomes
+
+
+def _run_apart(connection: Connection, group: list[_Waiting[Any]]) -> list[tuple[bool, Any]]:
+    with connection.begin():
+        outcomes = [_run(connection, waiting.unit) for waiting in _while_there_is_time(group)]
+        _require_transaction(connection)
+    return outcomes
+
+
+def _while_there_is_time(group: list[_Waiting[Any]]) -> Iterator[_Waiting[Any]]:
+    until = time.monotonic() + HOLD_SECONDS
+    for waiting in group:
+        yield waiting
+        if time.monotonic() > until:
+            return
 
 
 def _run(connection: Connection, unit: Unit[Any]) -> tuple[bool, Any]:

@@ -120,13 +120,22 @@ def load_due(
     connection: Connection, vault: Vault, *, shards: Sequence[int], now: datetime, limit: int
 ) -> list[InboxEntry]:
     """What waits on these shards, oldest first. A row that does not open is there with no body."""
-    rows = connection.execute(
-        select(inbox)
-        .where(inbox.c.shard.in_(shards), inbox.c.state == InboxState.NEW.value, inbox.c.due_at <= now)
-        .order_by(inbox.c.received_at, inbox.c.position, inbox.c.id)
-        .limit(limit)
-    )
+    rows = connection.execute(_DUE, {"shards": shards, "now": now, "limit": limit})
     return [_entry(row, vault) for row in rows]
+
+
+_DUE = (
+    select(inbox)
+    .where(
+        # Not a plain column: the index in order of arrival ends at the limit, the one by shard sorts all that waits.
+        (inbox.c.shard + 0).in_(bindparam("shards", expanding=True)),
+        inbox.c.state == InboxState.NEW.value,
+        inbox.c.due_at <= bindparam("now"),
+    )
+    .order_by(inbox.c.received_at, inbox.c.position, inbox.c.id)
+    .limit(bindparam("limit"))
+)
+_CHANGE = update(inbox).where(inbox.c.id.in_(bindparam("ids", expanding=True)))
 
 
 def _entry(row: Any, vault: Vault) -> InboxEntry:
@@ -163,9 +172,7 @@ def take_rings(connection: Connection, entry_ids: Sequence[str]) -> None:
 
 
 def finish(connection: Connection, entry_ids: Sequence[str], *, reason: str | None = None) -> None:
-    connection.execute(
-        update(inbox).where(inbox.c.id.in_(entry_ids)).values(state=InboxState.DONE.value, reason=reason)
-    )
+    connection.execute(_CHANGE, {"ids": entry_ids, "state": InboxState.DONE.value, "reason": reason})
 
 
 def rehome(connection: Connection, entry_ids: Sequence[str], *, shard: int) -> None:
@@ -186,11 +193,15 @@ def park(connection: Connection, entries: Sequence[tuple[str, bytes]], *, now: d
 
 
 def unpark(connection: Connection, *, match_index: bytes) -> None:
-    connection.execute(
-        update(inbox)
-        .where(inbox.c.match_index == match_index, inbox.c.state == InboxState.PARKED.value)
-        .values(state=InboxState.NEW.value, due_at=EPOCH, match_index=None)
-    )
+    connection.execute(_UNPARK, {"index": match_index})
+
+
+# Parked rows alone have a `match_index`; their state is no condition, or its index is taken for the better one.
+_UNPARK = (
+    update(inbox)
+    .where(inbox.c.match_index == bindparam("index"))
+    .values(state=InboxState.NEW.value, due_at=EPOCH, match_index=None)
+)
 
 
 def unpark_known(connection: Connection, *, shard: int, now: datetime) -> None:

@@ -1,9 +1,10 @@
 """How is a row made unless it is there? One statement, on either database, that says whether *this* call made it."""
 
+import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Column, Connection, Table
+from sqlalchemy import Column, Connection, Executable, Table
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
@@ -15,6 +16,11 @@ def insert_once(
 
     Told by what the statement returns: the driver's row count is not kept for an insert, and reads -1, which is true.
     """
-    make = sqlite_insert if connection.dialect.name == "sqlite" else postgresql_insert
-    statement = make(table).values(**values).on_conflict_do_nothing(index_elements=list(unique))
-    return connection.execute(statement.returning(*table.primary_key)).one_or_none() is not None
+    statement = _statement(connection.dialect.name, table, tuple(unique))
+    return connection.execute(statement, dict(values)).one_or_none() is not None
+
+
+@functools.cache
+def _statement(dialect: str, table: Table, unique: tuple[Column[Any], ...]) -> Executable:
+    make = sqlite_insert if dialect == "sqlite" else postgresql_insert
+    return make(table).on_conflict_do_nothing(index_elements=list(unique)).returning(*table.primary_key)

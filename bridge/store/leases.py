@@ -7,13 +7,14 @@ Lease times are real time.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from weakref import WeakKeyDictionary
 
-from sqlalchemy import Connection, delete, func, or_, select, update
+from sqlalchemy import Connection, Transaction, and_, bindparam, delete, exists, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from bridge.store import outbox
-from bridge.store.tables import SHARDS, conversation, effect, inbox, message, shard, worker
+from bridge.store.tables import SHARDS, UtcMicroseconds, conversation, effect, inbox, message, shard, worker
 
 LEASE = timedelta(seconds=15)
 WORKER_SEEN = timedelta(seconds=20)
@@ -30,51 +31,78 @@ class Lease:
     holder: str
 
 
+_FENCE = select(shard.c.fence).where(shard.c.id == bindparam("shard")).with_for_update(read=True)
+_checked: WeakKeyDictionary[Transaction, set[Lease]] = WeakKeyDictionary()
+
+
 def check(connection: Connection, lease: Lease) -> None:
     """Hold the shard's row for this transaction. Raises `LeaseLost`."""
-    fence = connection.execute(
-        select(shard.c.fence).where(shard.c.id == lease.shard).with_for_update(read=True)
-    ).scalar_one_or_none()
-    if fence != lease.fence:
+    transaction = connection.get_nested_transaction() or connection.get_transaction()
+    assert transaction is not None
+    held = _checked.setdefault(transaction, set())
+    if lease in held:
+        return  # units of one transaction share the row's lock
+    if connection.execute(_FENCE, {"shard": lease.shard}).scalar_one_or_none() != lease.fence:
         raise LeaseLost
+    held.add(lease)
 
 
-def claim(connection: Connection, *, holder: str, wanted: Sequence[int], real_now: datetime) -> list[Lease]:
-    """Those of the wanted shards that are free, with a new fence each. In one order, so that two claimers never wait
-    for each other in a circle."""
-    leases = []
-    for number in sorted(wanted):
-        fence = connection.execute(
-            update(shard)
-            .where(shard.c.id == number, or_(shard.c.holder.is_(None), shard.c.expires_at <= real_now))
-            .values(fence=shard.c.fence + 1, holder=holder, expires_at=real_now + LEASE)
-            .returning(shard.c.fence)
-        ).scalar_one_or_none()
-        if fence is not None:
-            leases.append(Lease(number, fence, holder))
-    return leases
+def claim(
+    connection: Connection, *, holder: str, wanted: Sequence[int], at_most: int, real_now: datetime
+) -> list[Lease]:
+    """The first of the wanted shards that are free, with a new fence each.
+
+    A row that somebody works under is left alone: who waits for nobody is in no circle of waiting, and a transaction
+    has checks of other shards in it.
+    """
+    free = connection.execute(
+        select(shard.c.id)
+        .where(shard.c.id.in_(wanted), or_(shard.c.holder.is_(None), shard.c.expires_at <= real_now))
+        .with_for_update(skip_locked=True)
+    ).scalars()
+    found = frozenset(free)
+    return [
+        Lease(number, _raise_fence(connection, number, holder=holder, real_now=real_now), holder)
+        for number in [number for number in wanted if number in found][:at_most]
+    ]
+
+
+def _raise_fence(connection: Connection, number: int, *, holder: str, real_now: datetime) -> int:
+    fence: int = connection.execute(
+        update(shard)
+        .where(shard.c.id == number)
+        .values(fence=shard.c.fence + 1, holder=holder, expires_at=real_now + LEASE)
+        .returning(shard.c.fence)
+    ).scalar_one()
+    return fence
 
 
 def renew(connection: Connection, leases: Sequence[Lease], *, real_now: datetime) -> list[Lease]:
-    """Prolong; returns the leases that are still ours."""
-    kept = []
-    for lease in sorted(leases, key=lambda lease: lease.shard):
-        renewed = connection.execute(
-            update(shard)
-            .where(shard.c.id == lease.shard, shard.c.fence == lease.fence)
-            .values(expires_at=real_now + LEASE)
-        )
-        if renewed.rowcount:
-            kept.append(lease)
+    """Prolong; returns the leases that are still ours. A row that somebody holds at this moment is left for the next
+    time, like in `claim`."""
+    rows = connection.execute(
+        select(shard.c.id, shard.c.fence)
+        .where(shard.c.id.in_([lease.shard for lease in leases]))
+        .with_for_update(skip_locked=True)
+    )
+    fences = {row.id: row.fence for row in rows}
+    kept = [lease for lease in leases if fences.get(lease.shard, lease.fence) == lease.fence]
+    connection.execute(
+        update(shard)
+        .where(shard.c.id.in_([lease.shard for lease in kept if lease.shard in fences]))
+        .values(expires_at=real_now + LEASE)
+    )
     return kept
 
 
-def release(connection: Connection, lease: Lease, *, real_now: datetime) -> None:
-    connection.execute(
-        update(shard)
-        .where(shard.c.id == lease.shard, shard.c.fence == lease.fence)
-        .values(holder=None, expires_at=real_now)
+def release(connection: Connection, leases: Sequence[Lease], *, real_now: datetime) -> None:
+    """Give back what is still ours. What somebody holds at this moment runs out by itself."""
+    fences = {lease.shard: lease.fence for lease in leases}
+    rows = connection.execute(
+        select(shard.c.id, shard.c.fence).where(shard.c.id.in_(fences)).with_for_update(skip_locked=True)
     )
+    ours = [row.id for row in rows if row.fence == fences[row.id]]
+    connection.execute(update(shard).where(shard.c.id.in_(ours)).values(holder=None, expires_at=real_now))
 
 
 def share_of(connection: Connection, *, holder: str, real_now: datetime) -> int:
@@ -105,28 +133,40 @@ class Due:
         return bool(self.work or self.chores)
 
 
+_NOW, _REAL_NOW = bindparam("now", type_=UtcMicroseconds), bindparam("real_now", type_=UtcMicroseconds)
+# One look per shard that ends at the first row, however many wait.
+_WORK = select(shard.c.id).where(
+    or_(
+        exists().where(inbox.c.state == "new", inbox.c.shard == shard.c.id, inbox.c.due_at <= _NOW),
+        *(
+            exists().where(
+                effect.c.state == state,
+                effect.c.shard == shard.c.id,
+                effect.c.due_at <= _NOW,
+                effect.c.not_before_at <= _REAL_NOW,
+                outbox.is_head(),
+            )
+            for state in ("ready", "unknown")
+        ),
+        and_(
+            or_(shard.c.holder.is_(None), shard.c.expires_at <= _REAL_NOW),
+            exists().where(effect.c.state == "performing", effect.c.shard == shard.c.id),
+        ),
+    )
+)
+_CHORES = (
+    select(effect.c.shard).where(effect.c.state == "held", effect.c.expires_at <= _NOW).distinct(),
+    select(conversation.c.shard)
+    .join(message, message.c.conversation_id == conversation.c.id)
+    .where(message.c.deadline_at <= _NOW)
+    .distinct(),
+    select(inbox.c.shard).where(inbox.c.state == "parked", inbox.c.due_at <= _NOW).distinct(),
+)
+
+
 def find_due(connection: Connection, *, now: datetime, real_now: datetime) -> Due:
     """Where is something to do? `now` is business time."""
-    is_free = or_(shard.c.holder.is_(None), shard.c.expires_at <= real_now)
-    work = (
-        select(inbox.c.shard).where(inbox.c.state == "new", inbox.c.due_at <= now),
-        select(effect.c.shard).where(
-            effect.c.state.in_(("ready", "unknown")),
-            effect.c.due_at <= now,
-            effect.c.not_before_at <= real_now,
-            outbox.is_head(),
-        ),
-        select(effect.c.shard).join(shard, shard.c.id == effect.c.shard).where(effect.c.state == "performing", is_free),
-    )
-    chores = (
-        select(effect.c.shard).where(effect.c.state == "held", effect.c.expires_at <= now),
-        select(conversation.c.shard)
-        .join(message, message.c.conversation_id == conversation.c.id)
-        .where(message.c.deadline_at <= now),
-        select(inbox.c.shard).where(inbox.c.state == "parked", inbox.c.due_at <= now),
-    )
-    found = [
-        frozenset(number for query in queries for number in connection.execute(query.distinct()).scalars())
-        for queries in (work, chores)
-    ]
-    return Due(*found)
+    times = {"now": now, "real_now": real_now}
+    work = frozenset(connection.execute(_WORK, times).scalars())
+    chores = frozenset(number for query in _CHORES for number in connection.execute(query, times).scalars())
+    return Due(work, chores)

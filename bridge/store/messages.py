@@ -1,6 +1,6 @@
 """WhatsApp messages in both directions, and the statuses of ours."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -25,10 +25,8 @@ class Message:
     conversation_id: str
     shard: int
     status: MessageStatus
-    status_at: datetime
     occurred_at: datetime
-    text: str = field(repr=False)
-    has_wamid: bool = False
+    has_wamid: bool
 
 
 def wamid_index(vault: Vault, wamid: str) -> bytes:
@@ -93,72 +91,77 @@ def add_outbound(
     return row_id
 
 
+_TEXT = select(message.c.text).where(message.c.id == bindparam("id"))
+_CHANGE = update(message).where(message.c.id == bindparam("row"))
+
+
 def load_text(connection: Connection, vault: Vault, message_id: str) -> str:
-    sealed = connection.execute(select(message.c.text).where(message.c.id == message_id)).scalar_one()
+    sealed = connection.execute(_TEXT, {"id": message_id}).scalar_one()
     return vault.unseal_text(sealed, TEXT, message_id)
 
 
-def load_texts(connection: Connection, vault: Vault, message_ids: Sequence[str]) -> dict[str, tuple[str, datetime]]:
-    """Text and WhatsApp's time, by message id."""
-    return {
-        row.id: (vault.unseal_text(row.text, TEXT, row.id), row.occurred_at)
-        for row in connection.execute(
-            select(message.c.id, message.c.text, message.c.occurred_at).where(message.c.id.in_(message_ids))
-        )
-    }
+def load_times(connection: Connection, message_ids: Sequence[str]) -> dict[str, datetime]:
+    """WhatsApp's time (of ours: when the sending started), by message id."""
+    rows = connection.execute(select(message.c.id, message.c.occurred_at).where(message.c.id.in_(message_ids)))
+    return {row.id: row.occurred_at for row in rows}
 
 
 def start_sending(connection: Connection, message_id: str, *, now: datetime) -> None:
     """From here on the agent is told in 24 hours, unless it is delivered or fails first."""
-    connection.execute(
-        update(message).where(message.c.id == message_id).values(occurred_at=now, deadline_at=now + UNDELIVERED_AFTER)
-    )
+    connection.execute(_CHANGE, {"row": message_id, "occurred_at": now, "deadline_at": now + UNDELIVERED_AFTER})
 
 
 def accept(connection: Connection, vault: Vault, message_id: str, *, wamid: str, now: datetime) -> None:
     """Meta took it and named it."""
-    current = connection.execute(select(message.c.status).where(message.c.id == message_id)).scalar_one()
+    current = connection.execute(_STATUS, {"id": message_id}).scalar_one()
     status = advance(MessageStatus(current), MessageStatus.ACCEPTED)
     values: dict[str, Any] = {
+        "row": message_id,
         "wamid": vault.seal_text(wamid, WAMID, message_id),
         "wamid_index": wamid_index(vault, wamid),
         "status": status.value,
     }
     if status is MessageStatus.ACCEPTED:
         values["status_at"] = now
-    connection.execute(update(message).where(message.c.id == message_id).values(**values))
+    connection.execute(_CHANGE, values)
+
+
+_STATUS = select(message.c.status).where(message.c.id == bindparam("id"))
+_OUTBOUND = select(
+    message.c.id,
+    message.c.conversation_id,
+    conversation.c.shard,
+    message.c.status,
+    message.c.occurred_at,
+    message.c.wamid_index,
+    message.c.direction,
+    message.c.channel_id,
+).join(conversation, conversation.c.id == message.c.conversation_id)
+# The channel is no condition of the first: an index on it would be taken for the better one.
+_OUTBOUND_BY_ID = _OUTBOUND.where(message.c.id.in_(bindparam("values", expanding=True)))
+_OUTBOUND_BY_WAMID = _OUTBOUND.where(
+    message.c.channel_id == bindparam("channel_id"), message.c.wamid_index.in_(bindparam("values", expanding=True))
+)
 
 
 def find_outbound(
-    connection: Connection, vault: Vault, *, message_ids: Sequence[str], wamid_indexes: Sequence[bytes], channel_id: str
+    connection: Connection, *, message_ids: Sequence[str], wamid_indexes: Sequence[bytes], channel_id: str
 ) -> tuple[dict[str, Message], dict[bytes, str]]:
     """Our messages by id, and their ids by wamid hash: two statements for any number of statuses."""
-    columns = (
-        message.c.id,
-        message.c.conversation_id,
-        conversation.c.shard,
-        message.c.status,
-        message.c.status_at,
-        message.c.occurred_at,
-        message.c.text,
-        message.c.wamid_index,
-    )
-    joined = select(*columns).join(conversation, conversation.c.id == message.c.conversation_id)
-    ours = (message.c.direction == "out") & (message.c.channel_id == channel_id)
     found: dict[str, Message] = {}
     by_wamid: dict[bytes, str] = {}
-    for condition, values in ((message.c.id, message_ids), (message.c.wamid_index, wamid_indexes)):
+    for statement, values in ((_OUTBOUND_BY_ID, message_ids), (_OUTBOUND_BY_WAMID, wamid_indexes)):
         if not values:
             continue
-        for row in connection.execute(joined.where(ours, condition.in_(values))):
+        for row in connection.execute(statement, {"channel_id": channel_id, "values": values}):
+            if row.direction != "out" or row.channel_id != channel_id:
+                continue
             found[row.id] = Message(
                 id=row.id,
                 conversation_id=row.conversation_id,
                 shard=row.shard,
                 status=MessageStatus(row.status),
-                status_at=row.status_at,
                 occurred_at=row.occurred_at,
-                text=vault.unseal_text(row.text, TEXT, row.id),
                 has_wamid=row.wamid_index is not None,
             )
             if row.wamid_index is not None:
@@ -177,30 +180,25 @@ class StatusChange:
     wamid: str | None = field(default=None, repr=False)
 
 
-def save_statuses(connection: Connection, vault: Vault, changes: Iterable[StatusChange]) -> None:
+_END = _CHANGE.values(deadline_at=None)
+
+
+def save_statuses(connection: Connection, vault: Vault, changes: Collection[StatusChange]) -> None:
     """Write changes that `message_status.advance` allowed. The deadline ends where the message left Meta for the
     phone, and where it failed."""
-    rows = [
-        {
-            "row": change.message_id,
-            "new_status": change.status.value,
-            "at": change.at,
-            "code": change.error_code,
-            "over": RANK[change.status] >= RANK[MessageStatus.FAILED],
-        }
-        for change in changes
-    ]
     for over in (True, False):
-        chosen = [{key: row[key] for key in ("row", "new_status", "at", "code")} for row in rows if row["over"] is over]
-        if chosen:
-            values: dict[str, Any] = {
-                "status": bindparam("new_status"),
-                "status_at": bindparam("at"),
-                "error_code": bindparam("code"),
+        chosen = [
+            {
+                "row": change.message_id,
+                "status": change.status.value,
+                "status_at": change.at,
+                "error_code": change.error_code,
             }
-            if over:
-                values["deadline_at"] = None
-            connection.execute(update(message).where(message.c.id == bindparam("row")).values(**values), chosen)
+            for change in changes
+            if (RANK[change.status] >= RANK[MessageStatus.FAILED]) is over
+        ]
+        if chosen:
+            connection.execute(_END if over else _CHANGE, chosen)
     for change in changes:
         if change.wamid is not None:
             connection.execute(

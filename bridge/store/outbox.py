@@ -1,11 +1,23 @@
 """What we resolved to do, in lanes: one effect after the other per conversation and lane."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, exists, func, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    and_,
+    bindparam,
+    exists,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 
 from bridge.domain.model import MessageStatus
 from bridge.domain.notes import Delivery
@@ -19,15 +31,17 @@ from bridge.store.tables import (
     EffectState,
     Lane,
     effect,
+    literals,
     message,
     ticket,
 )
 
 PAYLOAD = "effect.payload"
 FROZEN = "effect.frozen"
-OPEN = tuple(state.value for state in OPEN_STATES)
+OPEN = literals(OPEN_STATES)
+DUE = literals((EffectState.READY, EffectState.UNKNOWN))
 WAITS_FOR_COMPANY = "waits for company"
-RESENDABLE = (EffectState.UNCONFIRMED.value, EffectState.FAILED.value, EffectState.DEAD.value)
+RESENDABLE = (EffectState.UNCONFIRMED, EffectState.FAILED, EffectState.DEAD)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,27 +87,47 @@ def add(
     """`held_until` set: it waits for the window, at most until then (business time)."""
     row_id = new_id()
     connection.execute(
-        insert(effect).values(
-            id=row_id,
-            conversation_id=conversation_id,
-            shard=shard,
-            lane=lane.value,
-            seq=seq,
-            kind=kind.value,
-            state=(EffectState.HELD if held_until else EffectState.READY).value,
-            payload=vault.seal_text(payload, PAYLOAD, row_id),
-            message_id=message_id,
-            ticket_id=ticket_id,
-            attempts=0,
-            failures=0,
-            refusals=0,
-            created_at=now,
-            due_at=now,
-            not_before_at=EPOCH,
-            expires_at=held_until,
-        )
+        _ADD,
+        {
+            "id": row_id,
+            "conversation_id": conversation_id,
+            "shard": shard,
+            "lane": lane.value,
+            "seq": seq,
+            "kind": kind.value,
+            "state": (EffectState.HELD if held_until else EffectState.READY).value,
+            "payload": vault.seal_text(payload, PAYLOAD, row_id),
+            "message_id": message_id,
+            "ticket_id": ticket_id,
+            "attempts": 0,
+            "failures": 0,
+            "refusals": 0,
+            "created_at": now,
+            "due_at": now,
+            "not_before_at": EPOCH,
+            "expires_at": held_until,
+        },
     )
     return row_id
+
+
+# Statements of the hot path are built once: building one costs more than running it.
+_ADD = insert(effect)
+_BY_ID = select(effect).where(effect.c.id == bindparam("id"))
+_HEAD = (
+    select(effect)
+    .where(
+        effect.c.conversation_id == bindparam("conversation_id"),
+        effect.c.lane == bindparam("lane"),
+        effect.c.state.in_(OPEN),
+    )
+    .order_by(effect.c.seq)
+    .limit(1)
+)
+_OF_MESSAGES = select(effect.c.id, effect.c.message_id, effect.c.ticket_id, effect.c.state, effect.c.started_at).where(
+    effect.c.message_id.in_(bindparam("ids", expanding=True))
+)
+_CHANGE = update(effect).where(effect.c.id == bindparam("row"))
 
 
 def _record(row: Any, vault: Vault) -> EffectRecord:
@@ -148,60 +182,97 @@ def due_lanes(
     connection: Connection, *, shards: Sequence[int], lane: Lane, now: datetime, real_now: datetime, limit: int
 ) -> list[DueLane]:
     """Lanes of one kind whose head may be worked on."""
-    rows = connection.execute(
-        select(effect.c.conversation_id, effect.c.lane, effect.c.shard)
-        .where(
-            effect.c.shard.in_(shards),
-            effect.c.lane == lane.value,
-            effect.c.state.in_((EffectState.READY.value, EffectState.UNKNOWN.value)),
-            effect.c.due_at <= now,
-            effect.c.not_before_at <= real_now,
-            is_head(),
-        )
-        .order_by(effect.c.due_at, effect.c.id)
-        .limit(limit)
+    values = {"shards": shards, "of_lane": lane.value, "now": now, "real_now": real_now, "limit": limit}
+    return [
+        DueLane(row.conversation_id, lane, row.shard)
+        for state in (EffectState.UNKNOWN, EffectState.READY)
+        for row in connection.execute(_DUE_LANES, {**values, "in_state": state.value})
+    ]
+
+
+_DUE_LANES = (
+    select(effect.c.conversation_id, effect.c.shard)
+    .where(
+        # Not a plain column: the index in order ends at the limit, the one by shard sorts all that waits.
+        (effect.c.shard + 0).in_(bindparam("shards", expanding=True)),
+        effect.c.lane == bindparam("of_lane"),
+        effect.c.state == bindparam("in_state"),
+        effect.c.due_at <= bindparam("now"),
+        effect.c.not_before_at <= bindparam("real_now"),
+        is_head(),
     )
-    return [DueLane(row.conversation_id, Lane(row.lane), row.shard) for row in rows]
+    .order_by(effect.c.due_at, effect.c.id)
+    .limit(bindparam("limit"))
+)
 
 
 def load_head(connection: Connection, vault: Vault, *, conversation_id: str, lane: Lane) -> EffectRecord | None:
     """The first effect that still stands in the lane."""
-    row = connection.execute(
-        select(effect)
-        .where(effect.c.conversation_id == conversation_id, effect.c.lane == lane.value, effect.c.state.in_(OPEN))
-        .order_by(effect.c.seq)
-        .limit(1)
-    ).one_or_none()
+    row = connection.execute(_HEAD, {"conversation_id": conversation_id, "lane": lane.value}).one_or_none()
     return None if row is None else _record(row, vault)
 
 
-def load(connection: Connection, vault: Vault, effect_id: str) -> EffectRecord | None:
-    row = connection.execute(select(effect).where(effect.c.id == effect_id)).one_or_none()
-    return None if row is None else _record(row, vault)
+def load(connection: Connection, vault: Vault, effect_id: str) -> EffectRecord:
+    return _record(connection.execute(_BY_ID, {"id": effect_id}).one(), vault)
 
 
-def load_by_messages(connection: Connection, vault: Vault, message_ids: Sequence[str]) -> dict[str, EffectRecord]:
+@dataclass(frozen=True, slots=True)
+class SendState:
+    """How far the effect is that sends a message now. `ticket_id`: where the reply came from."""
+
+    effect_id: str
+    ticket_id: str | None
+    state: EffectState
+    started_at: datetime | None
+
+
+def find_sends(connection: Connection, message_ids: Sequence[str]) -> dict[str, SendState]:
     """The effects that send these messages now, by message id."""
-    rows = connection.execute(select(effect).where(effect.c.message_id.in_(message_ids)))
-    return {row.message_id: _record(row, vault) for row in rows}
+    rows = connection.execute(_OF_MESSAGES, {"ids": message_ids})
+    return {row.message_id: SendState(row.id, row.ticket_id, EffectState(row.state), row.started_at) for row in rows}
 
 
-def load_waiting_posts(connection: Connection, vault: Vault, conversation_id: str, *, limit: int) -> list[EffectRecord]:
-    """Customer messages that wait for the ticket and are in no frozen batch, in WhatsApp's order."""
-    rows = connection.execute(
-        select(effect)
-        .join(message, message.c.id == effect.c.message_id)
-        .where(
-            effect.c.conversation_id == conversation_id,
-            effect.c.lane == Lane.HELPDESK.value,
-            effect.c.kind == EffectKind.POST_MESSAGE.value,
-            effect.c.state == EffectState.READY.value,
-            effect.c.batch_id.is_(None),
-        )
-        .order_by(message.c.occurred_at, effect.c.seq)
-        .limit(limit)
+@dataclass(frozen=True, slots=True)
+class WaitingPost:
+    """A customer's message that waits for the ticket. `sent_at` is WhatsApp's time."""
+
+    effect: EffectRecord
+    text: str = field(repr=False)
+    sent_at: datetime
+
+
+_POSTS = select(effect, message.c.text, message.c.occurred_at).join(message, message.c.id == effect.c.message_id)
+_WAITING_POSTS = (
+    _POSTS.where(
+        effect.c.conversation_id == bindparam("conversation_id"),
+        effect.c.lane == Lane.HELPDESK.value,
+        effect.c.kind == EffectKind.POST_MESSAGE.value,
+        effect.c.state == EffectState.READY.value,
+        effect.c.batch_id.is_(None),
     )
-    return [_record(row, vault) for row in rows]
+    .order_by(message.c.occurred_at, effect.c.seq)
+    .limit(bindparam("limit"))
+)
+_ONE_POST = _POSTS.where(effect.c.id == bindparam("id"))
+
+
+def load_waiting_posts(connection: Connection, vault: Vault, conversation_id: str, *, limit: int) -> list[WaitingPost]:
+    """Customer messages that wait for the ticket and are in no frozen batch, in WhatsApp's order."""
+    return _posts(connection, vault, _WAITING_POSTS, {"conversation_id": conversation_id, "limit": limit})
+
+
+def load_post(connection: Connection, vault: Vault, effect_id: str) -> WaitingPost:
+    (post,) = _posts(connection, vault, _ONE_POST, {"id": effect_id})
+    return post
+
+
+def _posts(
+    connection: Connection, vault: Vault, statement: Select[Any], values: Mapping[str, Any]
+) -> list[WaitingPost]:
+    return [
+        WaitingPost(_record(row, vault), vault.unseal_text(row.text, messages.TEXT, row.message_id), row.occurred_at)
+        for row in connection.execute(statement, values)
+    ]
 
 
 def load_batch(connection: Connection, vault: Vault, batch_id: str) -> tuple[list[EffectRecord], bytes | None]:
@@ -211,12 +282,19 @@ def load_batch(connection: Connection, vault: Vault, batch_id: str) -> tuple[lis
     return [_record(row, vault) for row in rows], None if sealed is None else vault.unseal(sealed, FROZEN, batch_id)
 
 
-def freeze(connection: Connection, vault: Vault, effect_ids: Sequence[str], *, batch_id: str, request: bytes) -> None:
-    """From here on these effects are this request, byte for byte."""
-    connection.execute(update(effect).where(effect.c.id.in_(effect_ids)).values(batch_id=batch_id))
+def freeze(
+    connection: Connection, vault: Vault, effect_ids: Sequence[str], *, request: bytes, real_now: datetime
+) -> None:
+    """From here on these effects are this request, byte for byte, and it is on its way."""
+    batch_id = effect_ids[0]
+    sealed = vault.seal(request, FROZEN, batch_id)
+    performing = {"batch_id": batch_id, "state": EffectState.PERFORMING.value, "started_at": real_now}
     connection.execute(
-        update(effect).where(effect.c.id == batch_id).values(frozen=vault.seal(request, FROZEN, batch_id))
+        _PERFORM, [{"row": row, "frozen": sealed if row == batch_id else None, **performing} for row in effect_ids]
     )
+
+
+_PERFORM = _CHANGE.values(attempts=effect.c.attempts + 1)
 
 
 def thaw(connection: Connection, effect_ids: Sequence[str]) -> None:
@@ -229,17 +307,14 @@ def thaw(connection: Connection, effect_ids: Sequence[str]) -> None:
 
 
 def mark_performing(connection: Connection, effect_ids: Sequence[str], *, real_now: datetime) -> None:
-    connection.execute(
-        update(effect)
-        .where(effect.c.id.in_(effect_ids))
-        .values(state=EffectState.PERFORMING.value, started_at=real_now, attempts=effect.c.attempts + 1)
-    )
+    performing = {"state": EffectState.PERFORMING.value, "started_at": real_now}
+    connection.execute(_PERFORM, [{"row": row, **performing} for row in effect_ids])
 
 
 def set_state(
     connection: Connection, effect_ids: Sequence[str], state: EffectState, *, code: str | None = None
 ) -> None:
-    connection.execute(update(effect).where(effect.c.id.in_(effect_ids)).values(state=state.value, code=code))
+    connection.execute(_CHANGE, [{"row": row, "state": state.value, "code": code} for row in effect_ids])
 
 
 def retry(
@@ -257,7 +332,7 @@ def retry(
         values["due_at"] = due_at
     if not_before_at is not None:
         values["not_before_at"] = not_before_at
-    connection.execute(update(effect).where(effect.c.id.in_(effect_ids)).values(**values))
+    connection.execute(_CHANGE, [{"row": row, **values} for row in effect_ids])
 
 
 def mark_told(connection: Connection, effect_id: str, reason: str) -> None:
@@ -271,11 +346,14 @@ def renew_message(connection: Connection, effect_id: str, *, message_id: str) ->
 
 def release_held(connection: Connection, conversation_id: str, *, now: datetime) -> int:
     """What was held may go. Its time on hold does not count as time of trying."""
-    return connection.execute(
-        update(effect)
-        .where(effect.c.conversation_id == conversation_id, effect.c.state == EffectState.HELD.value)
-        .values(state=EffectState.READY.value, created_at=now, due_at=EPOCH, expires_at=None)
-    ).rowcount
+    return connection.execute(_RELEASE, {"of_conversation": conversation_id, "created_at": now}).rowcount
+
+
+_RELEASE = (
+    update(effect)
+    .where(effect.c.conversation_id == bindparam("of_conversation"), effect.c.state == EffectState.HELD.value)
+    .values(state=EffectState.READY.value, due_at=EPOCH, expires_at=None)
+)
 
 
 def load_waiting_sends(connection: Connection, vault: Vault, conversation_id: str) -> list[EffectRecord]:
@@ -326,7 +404,7 @@ def load_expired_holds(
     return [_record(row, vault) for row in rows]
 
 
-def _of_ticket(conversation_id: str, ticket_id: str, states: Iterable[str]) -> ColumnElement[bool]:
+def _of_ticket(conversation_id: str, ticket_id: str, states: Sequence[ColumnElement[str]]) -> ColumnElement[bool]:
     """Of this ticket, and of those that it continues, which take no command any more."""
     ended = select(ticket.c.id).where(
         ticket.c.conversation_id == conversation_id, ticket.c.status.in_(("closed", "gone"))
@@ -335,7 +413,7 @@ def _of_ticket(conversation_id: str, ticket_id: str, states: Iterable[str]) -> C
         effect.c.conversation_id == conversation_id,
         effect.c.lane == Lane.WHATSAPP.value,
         or_(effect.c.ticket_id == ticket_id, effect.c.ticket_id.in_(ended)),
-        effect.c.state.in_(tuple(states)),
+        effect.c.state.in_(states),
     )
 
 
@@ -343,7 +421,7 @@ def load_resendable(
     connection: Connection, vault: Vault, *, conversation_id: str, ticket_id: str
 ) -> list[EffectRecord]:
     rows = connection.execute(
-        select(effect).where(_of_ticket(conversation_id, ticket_id, RESENDABLE)).order_by(effect.c.seq)
+        select(effect).where(_of_ticket(conversation_id, ticket_id, literals(RESENDABLE))).order_by(effect.c.seq)
     )
     return [_record(row, vault) for row in rows]
 
@@ -368,6 +446,22 @@ def resend(
             code=None,
         )
     )
+
+
+_UNDELIVERED = (
+    select(effect.c.id)
+    .where(
+        effect.c.conversation_id == bindparam("conversation_id"),
+        effect.c.lane == Lane.WHATSAPP.value,
+        effect.c.state.in_(literals((EffectState.HELD, *RESENDABLE))),
+    )
+    .limit(1)
+)
+
+
+def has_undelivered(connection: Connection, conversation_id: str) -> bool:
+    """Is there a reply that the customer has not got, and that nothing sends at the moment?"""
+    return connection.execute(_UNDELIVERED, {"conversation_id": conversation_id}).one_or_none() is not None
 
 
 def counts(connection: Connection, conversation_id: str) -> dict[EffectState, int]:
@@ -441,19 +535,19 @@ def count_refusal(connection: Connection, effect_id: str) -> None:
 
 def has_waiting_note(connection: Connection, conversation_id: str) -> bool:
     """Does a note for the agent wait behind what comes first?"""
-    return (
-        connection.execute(
-            select(effect.c.id)
-            .where(
-                effect.c.conversation_id == conversation_id,
-                effect.c.lane == Lane.HELPDESK.value,
-                effect.c.state == EffectState.READY.value,
-                effect.c.kind == EffectKind.ADD_NOTE.value,
-            )
-            .limit(1)
-        ).one_or_none()
-        is not None
+    return connection.execute(_WAITING_NOTE, {"conversation_id": conversation_id}).one_or_none() is not None
+
+
+_WAITING_NOTE = (
+    select(effect.c.id)
+    .where(
+        effect.c.conversation_id == bindparam("conversation_id"),
+        effect.c.lane == Lane.HELPDESK.value,
+        effect.c.state == EffectState.READY.value,
+        effect.c.kind == EffectKind.ADD_NOTE.value,
     )
+    .limit(1)
+)
 
 
 def wake(connection: Connection, *, lane: Lane, code: str) -> None:
@@ -501,7 +595,7 @@ def load_first_post(connection: Connection, vault: Vault, conversation_id: str) 
             effect.c.conversation_id == conversation_id,
             effect.c.lane == Lane.HELPDESK.value,
             effect.c.kind == EffectKind.POST_MESSAGE.value,
-            effect.c.state.in_((EffectState.READY.value, EffectState.UNKNOWN.value)),
+            effect.c.state.in_(DUE),
         )
         .order_by(effect.c.batch_id.is_(None), effect.c.not_before_at.desc(), effect.c.due_at.desc(), effect.c.seq)
         .limit(1)
@@ -513,15 +607,18 @@ def load_unknown_send(
     connection: Connection, vault: Vault, conversation_id: str, *, real_now: datetime
 ) -> EffectRecord | None:
     """A send without a verdict whose time is over, wherever it stands in its lane."""
-    row = connection.execute(
-        select(effect)
-        .where(
-            effect.c.conversation_id == conversation_id,
-            effect.c.lane == Lane.WHATSAPP.value,
-            effect.c.state == EffectState.UNKNOWN.value,
-            effect.c.not_before_at <= real_now,
-        )
-        .order_by(effect.c.seq)
-        .limit(1)
-    ).one_or_none()
+    row = connection.execute(_UNKNOWN_SEND, {"conversation_id": conversation_id, "real_now": real_now}).one_or_none()
     return None if row is None else _record(row, vault)
+
+
+_UNKNOWN_SEND = (
+    select(effect)
+    .where(
+        effect.c.conversation_id == bindparam("conversation_id"),
+        effect.c.lane == Lane.WHATSAPP.value,
+        effect.c.state == EffectState.UNKNOWN.value,
+        effect.c.not_before_at <= bindparam("real_now"),
+    )
+    .order_by(effect.c.seq)
+    .limit(1)
+)

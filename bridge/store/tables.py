@@ -5,11 +5,25 @@ Times are aware UTC datetimes, kept as whole microseconds so that both databases
 `expires_at` and `deadline_at` are business time; `not_before_at`, `started_at` and lease times are real time.
 """
 
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, cast
 
-from sqlalchemy import BigInteger, Column, Dialect, Index, LargeBinary, Table, TypeDecorator, UniqueConstraint, text
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ColumnElement,
+    Dialect,
+    Index,
+    LargeBinary,
+    String,
+    Table,
+    TypeDecorator,
+    UniqueConstraint,
+    literal_column,
+    text,
+)
 from sqlmodel import Field, SQLModel
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -97,6 +111,11 @@ OPEN_STATES = (EffectState.READY, EffectState.PERFORMING, EffectState.UNKNOWN, E
 """States in which an effect still stands in its lane."""
 
 
+def literals(states: Iterable[EffectState]) -> list[ColumnElement[str]]:
+    """For an `IN` of a statement that is built once: as parameters, they would be expanded anew by each execution."""
+    return [literal_column(f"'{state.value}'", String) for state in states]
+
+
 class KeyringRow(SQLModel, table=True):
     __tablename__ = "keyring"
     name: str = Field(primary_key=True)
@@ -138,7 +157,7 @@ class InboxRow(SQLModel, table=True):
     __table_args__ = (
         Index("ix_inbox_due", "state", "shard", "due_at"),
         Index("ix_inbox_parked", "match_index", postgresql_where=text("match_index IS NOT NULL")),
-        Index("ix_inbox_received_at", "received_at"),
+        Index("ix_inbox_received", "state", "received_at"),
     )
     id: str = Field(primary_key=True)
     source: str
@@ -235,6 +254,7 @@ class EffectRow(SQLModel, table=True):
     __tablename__ = "effect"
     __table_args__ = (
         Index("ix_effect_due", "state", "shard", "due_at"),
+        Index("ix_effect_order", "state", "lane", "due_at", "id"),
         Index("ix_effect_lane", "conversation_id", "lane", "state", "seq"),
     )
     id: str = Field(primary_key=True)

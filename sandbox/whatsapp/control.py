@@ -47,7 +47,9 @@ class CustomerControl:
             Route("/customers/{id}/messages", self._thread, methods=["GET"]),
             Route("/customers/{id}/messages", self._write, methods=["POST"]),
             Route("/customers/{id}/read", self._read, methods=["POST"]),
+            Route("/whatsapp/numbers", self._numbers, methods=["GET"]),
             Route("/whatsapp/webhook", self._webhook, methods=["POST"]),
+            Route("/whatsapp/sends", self._sends, methods=["GET"]),
             Route("/whatsapp/refused", self._refused, methods=["GET"]),
             Route("/whatsapp/deliveries", self._deliveries, methods=["GET"]),
             Route("/whatsapp/deliveries/retry", self._retry, methods=["POST"]),
@@ -121,6 +123,19 @@ class CustomerControl:
     async def _read(self, request: Request) -> Response:
         return Json({"read": self._network.read_all(self._customer(request.path_params["id"]))})
 
+    async def _numbers(self, _request: Request) -> Response:
+        """The business numbers, as a phone shows whom it writes to."""
+        return Json(
+            [
+                {
+                    "phone_number_id": account.phone_number_id,
+                    "display_phone_number": account.display_phone_number,
+                    "name": account.verified_name,
+                }
+                for account in self._accounts.values()
+            ]
+        )
+
     async def _webhook(self, request: Request) -> Response:
         wish = await object_of(request)
         account = self._account(wish.get("phone_number_id"))
@@ -131,6 +146,9 @@ class CustomerControl:
             raise HTTPException(409, "no app is subscribed")
         status = await self._sender.post(url, written(wish["body"]).encode(), account.app_secret, what="raw")
         return Json({"status": status})
+
+    async def _sends(self, _request: Request) -> Response:
+        return Json(list(self._network.send_calls))
 
     async def _refused(self, _request: Request) -> Response:
         return Json(list(self._network.refused))

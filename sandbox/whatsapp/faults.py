@@ -33,6 +33,7 @@ SWITCHES: dict[str, Switch] = {
     "read_skips_delivered": Switch(False, "A message that is read at once gets no delivered status."),
     "batch_milliseconds": Switch(0, "Collect updates this long and send up to 1000 of them in one webhook."),
     "batch_shuffle": Switch(False, "Shuffle the updates inside a batch."),
+    "batch_overlap": Switch(0, "Each batch repeats the last N updates of the one before."),
     "webhook_timeout_seconds": Switch(
         10.0, "How long a webhook may take to be answered (unconfirmed: Meta does not say)."
     ),

@@ -3,6 +3,7 @@
 import asyncio
 import re
 import secrets
+import time
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qs
@@ -103,6 +104,7 @@ class Graph:
         """What holds for every call: outages, version, refusals as error bodies, the journal."""
 
         async def endpoint(request: Request) -> Response:
+            request.state.came_at = time.monotonic()
             try:
                 if slow := self._faults.number("slow_seconds"):
                     await asyncio.sleep(slow)
@@ -189,6 +191,8 @@ class Graph:
 
     async def _messages(self, request: Request) -> Response:
         raw = await request.body()
+        waited_seconds = time.monotonic() - request.state.came_at
+        self._network.note_send_call(raw.decode("utf-8", "replace"), waited_seconds=waited_seconds)
         if self._faults.take("refuse_connection_after_read"):
             self._note("a send was read and the connection cut; not taken", {})
             return Cut()

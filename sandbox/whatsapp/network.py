@@ -25,6 +25,7 @@ THIRTY_DAYS_SECONDS = 30 * 86400.0
 TYPING_SECONDS = 25.0
 NEVER_OPENS = ("system", "edit", "revoke", "request_welcome")
 REFUSED_KEPT = 2_000
+SENDS_KEPT = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,14 @@ class Refused:
     where: str
     details: str
     injected: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SendCall:
+    """A request to send, whatever became of it. `at`: sandbox time at which it came, Unix seconds."""
+
+    at: float
+    body: str
 
 
 class Network:
@@ -64,6 +73,7 @@ class Network:
         self._held: list[Update] = []
         self._typing: dict[str, float] = {}
         self.refused: deque[Refused] = deque(maxlen=REFUSED_KEPT)
+        self.send_calls: deque[SendCall] = deque(maxlen=SENDS_KEPT)
         faults.on_change.append(self._release_held)
 
     # --- the business writes
@@ -182,6 +192,10 @@ class Network:
         """Remember that the Cloud API had to say no."""
         at = self._clock.now().isoformat(timespec="milliseconds")
         self.refused.append(Refused(at=at, code=code, where=where, details=details, injected=injected))
+
+    def note_send_call(self, body: str, *, waited_seconds: float) -> None:
+        """Remember that a request to send came `waited_seconds` ago."""
+        self.send_calls.append(SendCall(at=self._clock.timestamp() - waited_seconds, body=body))
 
     def _free_tier_used(self, account: Account) -> bool:
         month = f"{self._clock.now():%Y-%m}"
@@ -388,6 +402,7 @@ class Network:
         self._held.clear()
         self._typing.clear()
         self.refused.clear()
+        self.send_calls.clear()
 
     def dump(self) -> dict[str, Any]:
         """JSON-able (orjson): refusals and statuses that are held back."""

@@ -122,6 +122,7 @@ class WebhookSender:
         self._running: dict[int, Delivery] = {}
         self._batches: dict[tuple[str, str], list[Update]] = {}
         self._flushes: dict[tuple[str, str], asyncio.TimerHandle] = {}
+        self._last_batches: dict[tuple[str, str], list[Update]] = {}
         self._restored: list[Delivery] = []
         self._workers: list[asyncio.Task[None]] = []
         self.counts = Counts()
@@ -188,9 +189,19 @@ class WebhookSender:
         if key in self._flushes:
             self._flushes.pop(key).cancel()
         if updates:
+            repeated = self._repeated(key, updates)
+            together = [*repeated, *updates]
             if self._faults.on("batch_shuffle"):
-                random.shuffle(updates)
-            self._enqueue(self._delivery(key[0], updates))
+                random.shuffle(together)
+            self._enqueue(self._delivery(key[0], together))
+
+    def _repeated(self, key: tuple[str, str], updates: list[Update]) -> list[Update]:
+        """What this batch tells once more of the one before."""
+        count = int(self._faults.number("batch_overlap"))
+        before = self._last_batches.pop(key, [])
+        if count > 0:
+            self._last_batches[key] = updates[-count:]
+        return before[-count:] if count > 0 else []
 
     def _delivery(self, app_id: str, updates: list[Update]) -> Delivery:
         account = updates[0].account
@@ -241,6 +252,7 @@ class WebhookSender:
         self._waiting.clear()
         self._flushes.clear()
         self._batches.clear()
+        self._last_batches.clear()
         while not self._queue.empty():
             self._queue.get_nowait()
 

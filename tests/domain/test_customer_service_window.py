@@ -37,6 +37,11 @@ def test_window_is_open_until_two_minutes_before_its_end(now: datetime, state: W
     assert window.is_open(now) is (state in (WindowState.OPEN, WindowState.CLOSING))
 
 
+@pytest.mark.parametrize(("seconds_left", "is_open"), [(121, True), (119, False)])
+def test_last_two_minutes_count_as_closed(seconds_left: int, is_open: bool) -> None:
+    assert CustomerServiceWindow(WROTE).is_open(WROTE + timedelta(hours=24, seconds=-seconds_left)) is is_open
+
+
 def test_it_closes_a_day_after_what_the_customer_wrote() -> None:
     assert CustomerServiceWindow(WROTE).closes_at == WROTE + timedelta(hours=24)
 

@@ -41,11 +41,20 @@ def free_port() -> int:
 
 
 class Process:
-    """One process with a log of its own, which starts over with each start."""
+    """One process with a log of its own. `owner`: (uid, gid) it runs as; None is us."""
 
-    def __init__(self, name: str, arguments: list[str], *, environ: Mapping[str, str], log: Path) -> None:
+    def __init__(
+        self,
+        name: str,
+        arguments: list[str],
+        *,
+        environ: Mapping[str, str],
+        log: Path,
+        owner: tuple[int, int] | None = None,
+    ) -> None:
         self.name = name
         self.log = log
+        self._owner = owner
         self._arguments = arguments
         self._environ = environ
         self._popen: subprocess.Popen[bytes] | None = None
@@ -59,18 +68,26 @@ class Process:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 cwd=self.log.parent,
+                user=self._owner[0] if self._owner else None,
+                group=self._owner[1] if self._owner else None,
+                extra_groups=[] if self._owner else None,
             )
+
+    @property
+    def pid(self) -> int | None:
+        """None while it does not run."""
+        return self._popen.pid if self._popen is not None and self.lives else None
 
     @property
     def lives(self) -> bool:
         return self._popen is not None and self._popen.poll() is None
 
-    def stop(self) -> int | None:
+    def stop(self, *, how: signal.Signals = signal.SIGTERM) -> int | None:
         """End it as an operator would, and wait. Returns its exit code; None when it did not run."""
         popen, self._popen = self._popen, None
         if popen is None:
             return None
-        popen.terminate()
+        popen.send_signal(how)
         try:
             return popen.wait(END_SECONDS)
         except subprocess.TimeoutExpired:

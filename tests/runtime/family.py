@@ -7,7 +7,8 @@ import time
 from pathlib import Path
 
 from bridge.runtime import log
-from bridge.runtime.supervisor import Role, RoleNotReady, Supervisor
+from bridge.runtime.configuration import Orders
+from bridge.runtime.supervisor import Renewal, Role, RoleNotReady, Supervisor
 
 FOLDER = Path(sys.argv[1])
 
@@ -48,6 +49,31 @@ def once() -> None:
     report("once")
 
 
+def hearing() -> None:
+    """Says how often it started over, and by what was taken then."""
+    orders = Orders()
+    orders.obey()
+    report("hearing")
+    while orders.start_over():
+        orders.stop.wait()
+        report(f"heard-{VALUE[0]}")
+
+
+VALUE = ["first"]
+
+
+def check() -> None:
+    report("check")
+    if FOLDER.joinpath("wrong").exists():
+        sys.exit(1)
+
+
+def take() -> bool:
+    VALUE[0] = FOLDER.joinpath("value").read_text()
+    report("taken")
+    return True
+
+
 def never_ready() -> bool:
     return False
 
@@ -58,6 +84,7 @@ FAMILIES = {
     "deaf": [Role("deaf", deaf)],
     "failing": [Role("failing", failing), Role("obedient", obedient)],
     "once": [Role("once", once, once=True), Role("obedient", obedient)],
+    "hearing": [Role("hearing", hearing, hears_hangup=True), Role("obedient", obedient)],
     "staged": [
         Role("obedient", obedient),
         Role("failing", failing, stage=0, ready=never_ready, not_ready="the floor is missing"),
@@ -68,6 +95,7 @@ if __name__ == "__main__":
     log.configure("json")
     report("parent")
     try:
-        sys.exit(Supervisor(FAMILIES[sys.argv[2]]).run())
+        renewal = Renewal(check, take) if sys.argv[2] == "hearing" else None
+        sys.exit(Supervisor(FAMILIES[sys.argv[2]], renewal=renewal).run())
     except RoleNotReady as exc:
         sys.exit(str(exc))

@@ -14,6 +14,7 @@ COMMANDS = [
     *(["up"], ["serve"], ["worker"], ["scheduler"], ["sandbox"], ["migrate"], ["doctor"], ["reconcile"], ["events"]),
     *(["events", name] for name in ("list", "show", "replay", "drop")),
     *([["connectors"], ["connectors", "list"], ["connectors", "verify"]]),
+    *(["keys"], ["keys", "rotate"]),
 ]
 
 
@@ -113,3 +114,12 @@ def test_account_that_does_not_answer_is_a_red_finding_for_each_promise(deskbrid
     assert levels["its credentials are accepted"] == "red"
     assert levels["its variables are described"] == "ok"
     assert "canary" not in done.stdout + done.stderr
+
+
+def test_rotation_of_a_new_database_has_nothing_to_do(deskbridge: Run) -> None:
+    assert deskbridge("migrate").returncode == 0
+    told = deskbridge("keys", "rotate")
+    assert (told.returncode, told.stderr) == (0, "")
+    assert "there was nothing to do" in told.stdout
+    as_json = json.loads(deskbridge("keys", "rotate", "--json").stdout)
+    assert (as_json["before"], as_json["rewritten"], as_json["removable"]) == ({}, {}, [])

@@ -204,6 +204,14 @@ async def test_an_override_that_leads_here_is_none(clinic: Clinic) -> None:
     assert reds(await clinic.run()) == {}
 
 
+async def test_any_of_several_app_secrets_will_do(clinic: Clinic) -> None:
+    await clinic.run(fix=True)
+    both = f"{'0' * 32},{far_side.SECRET}"
+    assert "subscription" not in reds(await clinic.run(WHATSAPP_APP_SECRET=both))
+    assert "subscription" not in reds(await clinic.run(fix=True, WHATSAPP_APP_SECRET=both))
+    assert "subscription" in reds(await clinic.run(WHATSAPP_APP_SECRET="0" * 32))
+
+
 async def test_an_api_token_is_a_warning_with_the_day_it_ends(clinic: Clinic) -> None:
     await clinic.world.control("/setup", {"zendesk": {"api_email": API_EMAIL, "api_token": API_TOKEN}})
     findings = await clinic.run(

@@ -1,6 +1,7 @@
 """Real processes, really killed."""
 
 import os
+import pty
 import signal
 import subprocess
 import sys
@@ -64,7 +65,7 @@ def test_every_count_of_a_role_runs_and_a_killed_child_is_replaced(start: Start,
     assert sum(alive(pid) for pid in pids(tmp_path, "obedient")) == 2
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_ends_everything_and_that_is_success(start: Start, tmp_path: Path, number: signal.Signals) -> None:
     parent = start("obedient")
     until(lambda: len(pids(tmp_path, "obedient")) == 2)
@@ -139,4 +140,58 @@ def test_nothing_starts_above_a_role_that_does_not_come_up(start: Start, tmp_pat
     assert parent.returncode == 1
     assert errors.splitlines()[-1] == "the floor is missing"
     assert not pids(tmp_path, "obedient")
+    assert none_alive(tmp_path)
+
+
+def test_hangup_is_checked_taken_and_passed_on_to_those_who_hear_it(start: Start, tmp_path: Path) -> None:
+    parent = start("hearing")
+    until(lambda: len(pids(tmp_path, "hearing")) == 1 and len(pids(tmp_path, "obedient")) == 1)
+    (tmp_path / "value").write_text("second")
+    parent.send_signal(signal.SIGHUP)
+    until(lambda: pids(tmp_path, "heard-first") == pids(tmp_path, "hearing"))
+    assert len(pids(tmp_path, "check")) == 1
+    assert pids(tmp_path, "check") != {parent.pid}, "a child looks, so that the parent opens nothing"
+    assert pids(tmp_path, "taken") == {parent.pid}
+    assert alive(next(iter(pids(tmp_path, "obedient"))))
+
+    # Whoever is started later goes by what was taken.
+    os.kill(next(iter(pids(tmp_path, "hearing"))), signal.SIGKILL)
+    until(lambda: len(pids(tmp_path, "hearing")) == 2)
+    parent.send_signal(signal.SIGHUP)
+    until(lambda: len(pids(tmp_path, "heard-second")) == 1)
+    (tmp_path / "value").unlink()
+    parent.send_signal(signal.SIGTERM)
+    assert parent.wait(PATIENCE_SECONDS) == 0
+    assert none_alive(tmp_path)
+
+
+def test_hangup_with_something_wrong_changes_nothing(start: Start, tmp_path: Path) -> None:
+    parent = start("hearing")
+    until(lambda: len(pids(tmp_path, "hearing")) == 1)
+    (tmp_path / "wrong").touch()
+    parent.send_signal(signal.SIGHUP)
+    until(lambda: len(pids(tmp_path, "check")) == 1)
+    until(lambda: not any(alive(pid) for pid in pids(tmp_path, "check")))
+    (tmp_path / "wrong").unlink()
+    (tmp_path / "value").write_text("second")
+    parent.send_signal(signal.SIGHUP)
+    until(lambda: len(pids(tmp_path, "taken")) == 1)
+    until(lambda: len(pids(tmp_path, "heard-first")) == 1)
+    assert len(pids(tmp_path, "check")) == 2
+    assert len(pids(tmp_path, "hearing")) == 1, "it started over by itself, once"
+
+
+def test_hangup_because_the_terminal_went_away_ends_everything(tmp_path: Path) -> None:
+    master, slave = pty.openpty()
+    parent = subprocess.Popen(
+        [sys.executable, "-m", "tests.runtime.family", str(tmp_path), "hearing"],
+        stdin=slave,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    os.close(slave)
+    until(lambda: len(pids(tmp_path, "hearing")) == 1)
+    os.close(master)
+    parent.send_signal(signal.SIGHUP)
+    assert parent.wait(PATIENCE_SECONDS) == 0
     assert none_alive(tmp_path)

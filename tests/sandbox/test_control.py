@@ -117,14 +117,6 @@ async def test_open_pages_are_told_what_changed(world: World) -> None:
                 topics.add(json.loads(line.removeprefix("data: "))["topic"])
 
 
-async def test_pages_are_served_and_name_no_other_host(world: World) -> None:
-    for path in ("/", "/phone", "/pages/phone.js", "/pages/style.css"):
-        page = await world.http.get(path)
-        assert page.status_code == 200
-        assert "http://" not in page.text
-        assert "https://" not in page.text
-
-
 def test_process_serves_and_ends_on_sigint_with_its_state_written(tmp_path: Path) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

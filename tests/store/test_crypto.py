@@ -10,11 +10,14 @@ from bridge.store.crypto import (
     KEY_BYTES,
     CannotDecrypt,
     MasterKeys,
+    UnknownKey,
     Vault,
     key_id,
+    key_name,
     new_wrapped_index_key,
     rewrap_index_key,
 )
+from bridge.store.database import StoreUnavailable
 
 OLD, NEW = b"o" * KEY_BYTES, b"n" * KEY_BYTES
 PLACE, ROW = "message.text", "01ROW"
@@ -50,9 +53,12 @@ def test_value_moved_elsewhere_does_not_open(place: str, row: str) -> None:
 
 
 @pytest.mark.parametrize("keys", [[OLD], [b"x" * KEY_BYTES, OLD]])
-def test_value_of_an_unknown_key_does_not_open(keys: list[bytes]) -> None:
-    with pytest.raises(CannotDecrypt):
+def test_value_of_an_unknown_key_opens_later_and_says_which_key_it_needs(keys: list[bytes]) -> None:
+    with pytest.raises(UnknownKey, match="DESKBRIDGE_ENCRYPTION_KEYS") as failure:
         vault_of(*keys).unseal(vault_of(NEW).seal(b"secret", PLACE, ROW), PLACE, ROW)
+    assert failure.value.key == key_name(key_id(NEW))
+    # Whoever waits for a database that is away waits for a key as well.
+    assert isinstance(failure.value, StoreUnavailable)
 
 
 @given(data=st.data(), plain=st.binary(max_size=40))
@@ -65,7 +71,7 @@ def test_any_altered_or_shortened_value_does_not_open(data: st.DataObject, plain
         altered = sealed[:position] + bytes([flipped]) + sealed[position + 1 :]
     else:
         altered = sealed[: data.draw(st.integers(0, len(sealed) - 1))]
-    with pytest.raises(CannotDecrypt):
+    with pytest.raises((CannotDecrypt, UnknownKey)):
         vault.unseal(altered, PLACE, ROW)
 
 
@@ -83,7 +89,7 @@ def test_newest_key_seals_and_older_ones_open() -> None:
     assert both.unseal(before, PLACE, ROW) == b"secret"
     after = both.seal(b"secret", PLACE, ROW)
     assert vault_of(NEW).unseal(after, PLACE, ROW) == b"secret"
-    with pytest.raises(CannotDecrypt):
+    with pytest.raises(UnknownKey):
         vault_of(OLD).unseal(after, PLACE, ROW)
     assert after[1:5] == key_id(NEW)
 
@@ -100,7 +106,7 @@ def test_index_survives_a_rotation() -> None:
     again = rewrap_index_key(MasterKeys([NEW, OLD]), wrapped)
     after = Vault.unwrap(MasterKeys([NEW]), again)
     assert after.index("wamid", "wamid.X") == before.index("wamid", "wamid.X")
-    with pytest.raises(CannotDecrypt):
+    with pytest.raises(UnknownKey):
         Vault.unwrap(MasterKeys([OLD]), again)
 
 

@@ -1,24 +1,33 @@
 """Who holds a shard holds it alone; whoever lost it commits nothing."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from functools import partial
 
 import pytest
 from sqlalchemy import Connection, insert
 
-from bridge.store import leases
+from bridge.store import leases, migration
 from bridge.store.database import Database
 from bridge.store.leases import LEASE, WORKER_SEEN, Lease, LeaseLost
 from bridge.store.tables import SHARDS, worker
-from tests.store.world import NOW, SECOND
+from tests.store.world import NOW, SECOND, seed
 
 EVERY = range(SHARDS)
 
 
+@pytest.fixture
+async def postgresql_pair(postgresql_url: str) -> AsyncIterator[tuple[Database, Database]]:
+    migration.upgrade(postgresql_url)
+    async with Database(postgresql_url) as database, Database(postgresql_url) as other:
+        await database.write(seed)
+        yield database, other
+
+
 async def claim(database: Database, holder: str, *wanted: int, after: timedelta = timedelta(0)) -> list[Lease]:
     return await database.write(
-        lambda connection: leases.claim(connection, holder=holder, wanted=wanted, real_now=NOW + after)
+        lambda connection: leases.claim(connection, holder=holder, wanted=wanted, at_most=SHARDS, real_now=NOW + after)
     )
 
 
@@ -51,7 +60,7 @@ async def test_expired_shard_goes_to_the_next_and_the_old_holder_commits_nothing
 
 async def test_released_shard_is_free_at_once_and_its_old_lease_is_worth_nothing(database: Database) -> None:
     [old] = await claim(database, "one", 5)
-    await database.write(partial(leases.release, lease=old, real_now=NOW))
+    await database.write(partial(leases.release, leases=[old], real_now=NOW))
     [new] = await claim(database, "one", 5)
     with pytest.raises(LeaseLost):
         await fenced(database, old, "late")
@@ -61,7 +70,7 @@ async def test_released_shard_is_free_at_once_and_its_old_lease_is_worth_nothing
 async def test_release_by_an_old_holder_frees_nothing(database: Database) -> None:
     [old] = await claim(database, "one", 5)
     await claim(database, "two", 5, after=LEASE)
-    await database.write(partial(leases.release, lease=old, real_now=NOW + LEASE))
+    await database.write(partial(leases.release, leases=[old], real_now=NOW + LEASE))
     assert await claim(database, "three", 5, after=LEASE + SECOND) == []
 
 
@@ -102,8 +111,24 @@ async def test_lease_is_not_taken_while_a_commit_of_its_holder_is_under_way(
 
     loop = asyncio.get_running_loop()
     claiming = await database.write(commit_while_another_claims)
-    [new] = await claiming
+    [new] = await claiming or await claim(other, "two", 5, after=LEASE)
     assert new.fence == old.fence + 1
+
+
+async def test_deadlock_of_workers_that_take_over_from_each_other(postgresql_pair: tuple[Database, Database]) -> None:
+    """A transaction has units of many shards in it, in any order: whoever claims or renews waits for no row."""
+    database, other = postgresql_pair
+    [held] = await claim(database, "one", 3)
+    loop = asyncio.get_running_loop()
+
+    def commit_while_another_takes_over(connection: Connection) -> None:
+        leases.check(connection, held)
+        claiming = asyncio.run_coroutine_threadsafe(claim(other, "two", 3, 9, after=LEASE), loop)
+        assert [lease.shard for lease in claiming.result(10)] == [9]
+        renewing = other.write(partial(leases.renew, leases=[held], real_now=NOW + LEASE))
+        assert asyncio.run_coroutine_threadsafe(renewing, loop).result(10) == [held]
+
+    await database.write(commit_while_another_takes_over)
 
 
 async def test_each_living_worker_gets_its_share(database: Database) -> None:

@@ -73,9 +73,7 @@ class Replies:
         return None if found is None else found.payload
 
     async def load(self, text: str) -> EffectRecord:
-        found = await self.database.read(lambda connection: outbox.load(connection, self.vault, self.ids[text]))
-        assert found is not None
-        return found
+        return await self.database.read(lambda connection: outbox.load(connection, self.vault, self.ids[text]))
 
     async def is_due(self, *, now: datetime = NOW, real_now: datetime = NOW) -> bool:
         lanes = await self.database.read(
@@ -300,7 +298,7 @@ async def test_frozen_request_comes_back_byte_for_byte_and_a_thawed_one_is_gone(
     request = bytes(range(256))
     ids = [replies.ids["a"], replies.ids["b"]]
     await replies.database.write(
-        lambda connection: outbox.freeze(connection, replies.vault, ids, batch_id=ids[0], request=request)
+        lambda connection: outbox.freeze(connection, replies.vault, ids, request=request, real_now=NOW)
     )
 
     async def batch() -> tuple[list[str], bytes | None]:

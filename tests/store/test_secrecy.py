@@ -86,7 +86,7 @@ def fill(connection: Connection, vault: Vault) -> None:
         now=NOW,
         payload=TEXT,
     )
-    outbox.freeze(connection, vault, [effect], batch_id=effect, request=f"{TEXT} {NUMBER}".encode())
+    outbox.freeze(connection, vault, [effect], request=f"{TEXT} {NUMBER}".encode(), real_now=NOW)
     conversations.save(connection, current)
     channels.save_settings(connection, vault, channel_id=current.channel_id, values={"webhook_secret": SECRET})
     channels.raise_alarm(connection, kind="identity_conflict", subject=known.id, now=NOW)

@@ -1,12 +1,14 @@
 -- Draw one token from every bucket, or none. The rules are bridge/domain/throttle.py's, for all processes together.
 -- KEYS: for each bucket its window (a sorted set) and its state (a hash).
 -- ARGV: unique member, then per bucket: kind ("window" or "pair"), limit, period in seconds.
--- Returns {wait in milliseconds, index of the bucket that makes us wait (1-based, 0 for none)}.
+-- Returns {wait in milliseconds, index of the bucket that makes us wait (1-based, 0 for none), and per bucket what is
+-- drawn of it now and its limit}.
 local time = redis.call('TIME')
 local now = tonumber(time[1]) + tonumber(time[2]) / 1e6
 local member = ARGV[1]
 local longest, blocking = 0, 0
 local buckets = #KEYS / 2
+local counts = {}
 
 local function wait_of(kind, window, state, limit, period)
   local meta = redis.call('HMGET', state, 'closed_until', 'left', 'left_until', 'began', 'count', 'limit')
@@ -18,31 +20,33 @@ local function wait_of(kind, window, state, limit, period)
     if not (now - began < period - 0.6 and count < limit) then
       wait = math.max(wait, began + count * period - now)
     end
-    return wait
+    return wait, count, limit
   end
   limit = tonumber(meta[6]) or limit
   local left, left_until = tonumber(meta[2]), tonumber(meta[3])
   if left and left_until and left_until > now and left <= 0 then wait = math.max(wait, left_until - now) end
-  if limit <= 0 then return math.max(wait, period) end
+  if limit <= 0 then return math.max(wait, period), 0, limit end
   redis.call('ZREMRANGEBYSCORE', window, '-inf', now - period)
   local used = redis.call('ZCARD', window)
   if used >= limit then
     local oldest = redis.call('ZRANGE', window, used - limit, used - limit, 'WITHSCORES')
     wait = math.max(wait, tonumber(oldest[2]) + period - now)
   end
-  return wait
+  return wait, used, limit
 end
 
 for i = 1, buckets do
   local kind, limit, period = ARGV[3 * i - 1], tonumber(ARGV[3 * i]), tonumber(ARGV[3 * i + 1])
-  local wait = wait_of(kind, KEYS[2 * i - 1], KEYS[2 * i], limit, period)
+  local wait, used, allowed = wait_of(kind, KEYS[2 * i - 1], KEYS[2 * i], limit, period)
+  counts[2 * i - 1], counts[2 * i] = used, allowed
   if wait > longest then longest, blocking = wait, i end
 end
-if longest > 0 then return { math.ceil(longest * 1000), blocking } end
+if longest > 0 then return { math.ceil(longest * 1000), blocking, unpack(counts) } end
 
 for i = 1, buckets do
   local kind, limit, period = ARGV[3 * i - 1], tonumber(ARGV[3 * i]), tonumber(ARGV[3 * i + 1])
   local window, state = KEYS[2 * i - 1], KEYS[2 * i]
+  counts[2 * i - 1] = counts[2 * i - 1] + 1
   if kind == 'pair' then
     local began = tonumber(redis.call('HGET', state, 'began')) or -1e18
     local count = tonumber(redis.call('HGET', state, 'count')) or 0
@@ -58,4 +62,4 @@ for i = 1, buckets do
     if redis.call('HEXISTS', state, 'left') == 1 then redis.call('HINCRBY', state, 'left', -1) end
   end
 end
-return { 0, 0 }
+return { 0, 0, unpack(counts) }
