@@ -6,7 +6,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage. Commands import what they need when
 import json
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, is_dataclass
 from datetime import datetime
@@ -18,6 +18,7 @@ import typer
 
 if TYPE_CHECKING:
     from bridge.runtime.settings import Settings
+    from connectors.interface import Finding
 
 app = typer.Typer(
     name="deskbridge",
@@ -29,6 +30,10 @@ app = typer.Typer(
 )
 events = typer.Typer(help="Dead letters: what could not be done, and why.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(events, name="events")
+helpdesks = typer.Typer(
+    help="Helpdesks: which there are, and whether one keeps the contract.", no_args_is_help=True, rich_markup_mode=None
+)
+app.add_typer(helpdesks, name="connectors")
 keys = typer.Typer(help="The keys that content is encrypted with.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(keys, name="keys")
 
@@ -142,9 +147,14 @@ def doctor(
     settings = _for_accounts()
     settings.account()
     from bridge.runtime import doctor as doctor_role
+
+    _print_findings(doctor_role.run(settings, fix=fix), as_json=as_json)
+
+
+def _print_findings(findings: "Sequence[Finding]", *, as_json: bool) -> None:
+    """Findings line by line; exit 1 where one is red."""
     from connectors.interface import FindingLevel
 
-    findings = doctor_role.run(settings, fix=fix)
     if as_json:
         _print_json(findings)
     else:
@@ -228,6 +238,32 @@ def events_drop(event_ids: EventIds, as_json: Json = False) -> None:
 
     count = operations.drop(settings, event_ids)
     _print_count(count, "event(s) dropped", as_json=as_json)
+
+
+@helpdesks.command("list")
+def connectors_list(as_json: Json = False) -> None:
+    """List the helpdesks that DESKBRIDGE_HELPDESK takes."""
+    from bridge.runtime import connector_trial
+
+    found = connector_trial.list_connectors()
+    if as_json:
+        _print_json(found)
+    for summary in () if as_json else found:
+        typer.echo(f"{summary.name:<16} {summary.origin:<10} {', '.join(summary.variables)}")
+
+
+@helpdesks.command("verify")
+def connectors_verify(
+    name: Annotated[str, typer.Argument(help="A name as `connectors list` shows it.", metavar="NAME")],
+    as_json: Json = False,
+) -> None:
+    """Try every promise of the contract on the configured account: makes one contact and a dozen tickets there."""
+    from bridge.runtime import connector_trial
+    from bridge.runtime.sandbox_accounts import environment_beside_sandbox
+    from bridge.runtime.settings import load_environment
+
+    environ = environment_beside_sandbox(load_environment(Path.cwd()))
+    _print_findings(connector_trial.run(name, environ), as_json=as_json)
 
 
 @keys.command("rotate")

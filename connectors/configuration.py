@@ -1,4 +1,15 @@
-"""How does a connector say that its settings are wrong?"""
+"""How does a connector say what it wants to be told, and that it was told wrong?"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """One variable: what it means, and how to get a value (told when it is missing or refused)."""
+
+    name: str
+    meaning: str
+    mend: str = ""
 
 
 class InvalidConfiguration(ValueError):

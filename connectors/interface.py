@@ -80,8 +80,10 @@ class CommentDraft:
     author: RequesterId | None
     reopen: bool = False
     was_new: bool = False
+    was_open: bool = False
     window: WindowMark | None = None
     undelivered: bool | None = None
+    marks_changed: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,20 +99,27 @@ class TicketDraft:
 
 @dataclass(frozen=True, slots=True)
 class TicketWritten:
+    """`written_at` is the helpdesk's own time of the write, where it tells one."""
+
     ticket_id: TicketId
     comment_id: CommentId | None
     status: TicketStatus
+    written_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class CommentWritten:
+    """`status` None: the helpdesk did not tell it, and it was not asked. `written_at` as in `TicketWritten`."""
+
     comment_id: CommentId | None
-    status: TicketStatus
+    status: TicketStatus | None
+    written_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Comment:
-    """A comment as read. `key` is the effect key that one of our own writes carries, else None."""
+    """A comment as read. `key` is the effect key that one of our own writes carries (or the connector's abbreviation
+    of it), else None."""
 
     id: CommentId
     created_at: datetime
@@ -134,11 +143,18 @@ class Successor:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """Something happened on a ticket: look at it. `comment_id` where the feed names it."""
+    """Something happened on a ticket: look at it. `comment_id` where the feed names it.
+
+    Where it only names tickets, what it says beside lets the bridge leave alone what it knows: when the ticket last
+    changed (our own writes included), when staff last wrote to the customer, and its status.
+    """
 
     ticket_id: TicketId
     comment_id: CommentId | None = None
     key: EffectKey | None = None
+    changed_at: datetime | None = None
+    staff_wrote_at: datetime | None = None
+    status: TicketStatus | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +168,8 @@ class ChangePage:
 class HelpdeskLimits:
     """Limits and habits, as data.
 
-    `ticket_writes` / `ticket_writes_period_seconds`: how many writes one ticket takes.
+    `ticket_writes` / `ticket_writes_period_seconds`: how many writes one ticket takes; 0: no such limit.
+    `late_write_seconds`: a write whose answer was lost may still be under way, so it is looked up no earlier.
     """
 
     comment_bytes: int
@@ -160,6 +177,7 @@ class HelpdeskLimits:
     ticket_writes: int
     ticket_writes_period_seconds: int
     call_timeout_seconds: float
+    late_write_seconds: float = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,6 +263,15 @@ class KnowsMerges(Protocol):
 
     async def find_successor(self, ticket_id: TicketId) -> Successor | None:
         """None when the ticket was not merged, or when it cannot be told into which one."""
+
+
+@runtime_checkable
+class ReopensAfterwards(Protocol):
+    """A comment opens no ticket here, nor tells its status: it may be put aside just before the customer writes."""
+
+    async def reopen_if_put_aside(self, ticket_id: TicketId, *, before: datetime) -> TicketStatus:
+        """Open the ticket if it was put aside no later than `before`, when the customer last wrote (by the helpdesk's
+        clock). Returns its status now. Raises `TicketUnwritable`."""
 
 
 @runtime_checkable

@@ -4,17 +4,39 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from importlib.metadata import entry_points
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
-from connectors.configuration import InvalidConfiguration
+from connectors.configuration import InvalidConfiguration, Variable
+from connectors.freshdesk.definition import DEFINITION as FRESHDESK
 from connectors.interface import Budget, Change, HelpdeskConnector
 from connectors.zendesk.definition import DEFINITION as ZENDESK
 
 ENTRY_POINT_GROUP = "deskbridge.connectors"
 
 
-class Definition(Protocol):
-    """What a connector offers; a module or an object, named by its entry point."""
+class Described(Protocol):
+    """What can be said of a helpdesk without an account."""
+
+    @property
+    def variables(self) -> Sequence[Variable]:
+        """The environment variables that it reads, as `.env.example` lists them."""
+
+    def read_ring(self, *, headers: Mapping[str, str], body: bytes, secrets: Sequence[str], now: datetime) -> Change:
+        """Verify a webhook and say which ticket rang. Pure. Raises `UnsignedRing` first, then `UnreadableRing`."""
+
+
+class Definition(Described, Protocol):
+    """What a connector offers; a module or an object, named by its entry point.
+
+    Its variables begin with its name in capitals: `acme-desk` reads `ACME_DESK_URL`.
+    """
+
+    @property
+    def ticket_fields(self) -> frozenset[str]:
+        """Names of the ticket fields that it fills once `install` made them; empty where it needs none."""
+
+    def check(self, environment: Mapping[str, str]) -> None:
+        """Whether `connect` could begin: no call. Raises `InvalidConfiguration`."""
 
     def connect(
         self,
@@ -34,11 +56,33 @@ class Definition(Protocol):
     def webhook_secrets(self, environment: Mapping[str, str]) -> tuple[str, ...]:
         """The secrets that are configured for its webhook, none where there are none. Raises `InvalidConfiguration`."""
 
-    def read_ring(self, *, headers: Mapping[str, str], body: bytes, secrets: Sequence[str], now: datetime) -> Change:
-        """Verify a webhook and say which ticket rang. Pure. Raises `UnsignedRing` first, then `UnreadableRing`."""
+
+@runtime_checkable
+class HasSandbox(Protocol):
+    """A helpdesk that our sandbox plays, under `/{name}`."""
+
+    def make_sandbox_account(self) -> Mapping[str, str]:
+        """Credentials of an account, made up."""
+
+    def sandbox_setup(self, account: Mapping[str, str], *, webhook_url: str) -> Mapping[str, str]:
+        """What the sandbox is told of the account."""
+
+    def sandbox_environment(self, account: Mapping[str, str], *, url: str) -> Mapping[str, str]:
+        """The variables as if somebody had configured the account by hand. `url`: where the sandbox listens."""
 
 
-_BUILT_IN: Mapping[str, Definition] = {"zendesk": ZENDESK}
+_BUILT_IN: Mapping[str, Definition] = {"zendesk": ZENDESK, "freshdesk": FRESHDESK}
+DEFAULT = "zendesk"
+
+
+def built_in() -> Mapping[str, Definition]:
+    """Those that come with us, by name, the default first."""
+    return _BUILT_IN
+
+
+def variable_prefix(name: str) -> str:
+    """What the names of a connector's variables begin with."""
+    return name.strip().upper().replace("-", "_") + "_"
 
 
 def names() -> list[str]:

@@ -13,6 +13,7 @@ from sandbox import page_routes
 from sandbox.answers import sorry
 from sandbox.clock import SandboxClock
 from sandbox.control import Control
+from sandbox.freshdesk import Freshdesk
 from sandbox.journal import Journal
 from sandbox.live import Live
 from sandbox.state import StateFile
@@ -30,6 +31,7 @@ class Sandbox:
         self._state = StateFile(path=state_file, dump=self._dump)
         self.whatsapp = WhatsApp(clock=self.clock, journal=self.journal, notify=self._notify)
         self.zendesk = Zendesk(clock=self.clock, journal=self.journal, notify=self._notify, base_url=base_url)
+        self.freshdesk = Freshdesk(clock=self.clock, journal=self.journal, notify=self._notify, base_url=base_url)
         self.journal.on_record = self._journal_grew
         control = Control(
             clock=self.clock,
@@ -38,12 +40,15 @@ class Sandbox:
             notify=self._notify,
             whatsapp=self.whatsapp,
             zendesk=self.zendesk,
+            freshdesk=self.freshdesk,
         )
         self.app = Starlette(
             routes=[
                 Mount("/graph", routes=self.whatsapp.routes()),
                 Mount("/zendesk", routes=self.zendesk.routes()),
+                Mount("/freshdesk", routes=self.freshdesk.routes()),
                 Mount("/sandbox/api/zendesk", routes=self.zendesk.control_routes()),
+                Mount("/sandbox/api/freshdesk", routes=self.freshdesk.control_routes()),
                 Mount("/sandbox/api", routes=[*control.routes(), *self.whatsapp.control_routes()]),
                 *page_routes.routes(),
             ],
@@ -63,6 +68,7 @@ class Sandbox:
             "offset_seconds": self.clock.offset_seconds,
             "whatsapp": self.whatsapp.dump(),
             "zendesk": self.zendesk.dump(),
+            "freshdesk": self.freshdesk.dump(),
         }
 
     @asynccontextmanager
@@ -72,12 +78,16 @@ class Sandbox:
         if kept:
             self.whatsapp.load(kept["whatsapp"])
             self.zendesk.load(kept["zendesk"])
+        if "freshdesk" in kept:
+            self.freshdesk.load(kept["freshdesk"])
         self._state.open()
         await self.whatsapp.start()
         await self.zendesk.start()
+        await self.freshdesk.start()
         try:
             yield
         finally:
             await self.whatsapp.stop()
             await self.zendesk.stop()
+            await self.freshdesk.stop()
             await self._state.close()

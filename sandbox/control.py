@@ -10,6 +10,7 @@ from starlette.routing import Route
 
 from sandbox.answers import Json, object_of
 from sandbox.clock import SandboxClock
+from sandbox.freshdesk import Freshdesk
 from sandbox.journal import Journal
 from sandbox.live import Live
 from sandbox.whatsapp import WhatsApp
@@ -28,6 +29,7 @@ class Control:
         notify: Callable[[str], None],
         whatsapp: WhatsApp,
         zendesk: Zendesk,
+        freshdesk: Freshdesk,
     ) -> None:
         self._clock = clock
         self._journal = journal
@@ -35,6 +37,7 @@ class Control:
         self._notify = notify
         self._whatsapp = whatsapp
         self._zendesk = zendesk
+        self._freshdesk = freshdesk
 
     def routes(self) -> list[Route]:
         """To be mounted under `/sandbox/api`."""
@@ -52,7 +55,7 @@ class Control:
 
     async def _setup(self, request: Request) -> Response:
         wish = await object_of(request)
-        if unknown := sorted(set(wish) - {"whatsapp", "zendesk"}):
+        if unknown := sorted(set(wish) - {"whatsapp", "zendesk", "freshdesk"}):
             raise HTTPException(400, f"there is no part {unknown[0]}")
         if any(not isinstance(part, dict) for part in wish.values()):
             raise HTTPException(400, "every part is an object")
@@ -61,6 +64,8 @@ class Control:
                 self._whatsapp.setup(wish["whatsapp"])
             if "zendesk" in wish:
                 self._zendesk.setup(wish["zendesk"])
+            if "freshdesk" in wish:
+                self._freshdesk.setup(wish["freshdesk"])
         except ValueError as error:
             raise HTTPException(400, str(error)) from error
         self._notify("setup")
@@ -71,12 +76,17 @@ class Control:
 
     def _summary(self) -> Json:
         """`helpdesks` names those that were given a way in; the agent page shows the first."""
-        helpdesks = ["zendesk"] if self._zendesk.summary()["oauth_client_id"] else []
+        ways_in = {
+            "freshdesk": self._freshdesk.summary()["is_open"],
+            "zendesk": self._zendesk.summary()["oauth_client_id"],
+        }
+        helpdesks = [name for name, way_in in ways_in.items() if way_in]
         return Json({"whatsapp": self._whatsapp.summary(), "helpdesks": helpdesks, "clock": self._time()})
 
     async def _reset(self, _request: Request) -> Response:
         self._whatsapp.reset()
         self._zendesk.reset()
+        self._freshdesk.reset()
         self._journal.clear()
         self._clock.set(0)
         for topic in ("customers", "faults", "clock", "tickets", "journal"):
@@ -106,7 +116,7 @@ class Control:
         return Json(self._described_faults())
 
     def _described_faults(self) -> dict[str, Any]:
-        return self._whatsapp.faults.describe() | self._zendesk.faults.describe()
+        return self._whatsapp.faults.describe() | self._zendesk.faults.describe() | self._freshdesk.faults.describe()
 
     async def _turn_faults(self, request: Request) -> Response:
         wish = await object_of(request)
@@ -114,8 +124,12 @@ class Control:
         if unknown := sorted(set(wish) - set(known)):
             raise HTTPException(400, f"there is no switch {unknown[0]}")
         try:
-            self._whatsapp.faults.update({key: value for key, value in wish.items() if key.startswith("whatsapp.")})
-            self._zendesk.faults.update({key: value for key, value in wish.items() if key.startswith("zendesk.")})
+            for name, faults in (
+                ("whatsapp", self._whatsapp.faults),
+                ("zendesk", self._zendesk.faults),
+                ("freshdesk", self._freshdesk.faults),
+            ):
+                faults.update({key: value for key, value in wish.items() if key.startswith(f"{name}.")})
         except ValueError as error:
             raise HTTPException(400, str(error)) from error
         self._notify("faults")

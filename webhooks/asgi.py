@@ -11,7 +11,7 @@ DISCARDED_BYTES = 16 * 1024 * 1024
 DISCARDED_SECONDS = 5.0
 """How much of a body that is too large we take in and drop: a sender cut off while it writes never reads its 413."""
 RETRY_AFTER_SECONDS = 30
-"""Zendesk repeats after a 503 only when it is asked to wait less than 60 s (fact sheet Zendesk 5.3)."""
+"""Short: a helpdesk may repeat after a 503 only when it is asked to wait less than 60 s."""
 
 
 class BodyTooLarge(Exception):

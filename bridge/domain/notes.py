@@ -127,6 +127,11 @@ def not_shown(code: str) -> str:
     )
 
 
+def came_to_merged_ticket(text: str, *, number: str) -> str:
+    """`text` is the customer's, whole: nobody looks at a ticket that was merged."""
+    return f"The customer wrote to ticket #{number} while it was merged into this one:\n{text}"
+
+
 def confirmed_late(reply: str) -> str:
     return f"WhatsApp has now confirmed the reply that was not confirmed: {quote(reply)}\nNothing more to do."
 

@@ -20,7 +20,7 @@ class Line:
 
 def render_messages(lines: Sequence[Line], *, now: datetime, posted_until_at: datetime | None) -> tuple[str, str]:
     """HTML and plain text. A message carries its own time when it is late by a minute, or older than what stands on
-    the ticket already, since a helpdesk stamps comments with its own clock (fact sheet Zendesk 2.5)."""
+    the ticket already, since a helpdesk stamps comments with its own clock (and some take no other)."""
     html, text = [], []
     for line in lines:
         is_late = now - line.sent_at > LATE or (posted_until_at is not None and line.sent_at < posted_until_at)

@@ -14,6 +14,7 @@ from bridge.store import channels
 from bridge.store.crypto import UnknownKey
 from bridge.store.database import StoreUnavailable
 from bridge.store.tables import EPOCH, OPEN_STATES, alarm, channel, effect, feed, inbox, shard
+from connectors import registry
 
 WAITING_EVENTS = ("new", "parked", "refused", "dead")
 
@@ -100,6 +101,8 @@ def _ticket_fields(connection: Connection, store: Store) -> Metric:
         labels=["helpdesk"],
     )
     for channel_id, helpdesk in connection.execute(select(channel.c.id, channel.c.helpdesk)):
+        if helpdesk not in registry.names() or not registry.find(helpdesk).ticket_fields:
+            continue
         kept = channels.load_settings(connection, store.vault, channel_id=channel_id)
         known.add_metric([helpdesk], len(field_ids_of(kept)))
     return known

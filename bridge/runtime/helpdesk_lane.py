@@ -4,7 +4,7 @@ A step is: decide and freeze in one transaction, call, record in one transaction
 what was begun is on record before it, so a death in the middle is looked up and never repeated blindly.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
@@ -51,8 +51,6 @@ CLOCKS_APART = timedelta(minutes=10)
 QUICK = timedelta(seconds=2)
 """A ticket known later than this after it was asked for may have been answered meanwhile, by a ring nobody knew."""
 ALONE = "refused; tried alone"
-LATE_WRITE = timedelta(seconds=3)
-"""A write whose answer was lost may still be under way: it is looked up no earlier."""
 SUBJECT_NAME_CHARACTERS = 60
 MARKS = {
     WindowState.OPEN: WindowMark.OPEN,
@@ -61,6 +59,7 @@ MARKS = {
     WindowState.REFUSED: WindowMark.CLOSED,
     WindowState.UNKNOWN: WindowMark.CLOSED,
 }
+OPEN = (TicketStatus.NEW, TicketStatus.OPEN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +83,8 @@ class Write:
     repeat: bool
     started_at: datetime
     until_at: datetime | None
+    marks: str | None = None
+    """What it tells the ticket of window and delivery, where that is news."""
 
     @property
     def ids(self) -> list[str]:
@@ -217,9 +218,11 @@ def _begin_messages(
         author=RequesterId(current.requester_id),
         reopen=ticket is not None,
         was_new=ticket is not None and ticket.status == TicketStatus.NEW,
+        was_open=ticket is not None and ticket.status in OPEN,
         window=MARKS[current.window.state(moment.business)],
         undelivered=outbox.has_undelivered(connection, current.id),
     )
+    comment, marks = _with_marks(ticket, comment)
     key = _key(effects[0])
     until_at = max(line.sent_at for line in lines)
     if ticket is None:
@@ -227,9 +230,10 @@ def _begin_messages(
             connection, services, current, effects, comment, key=key, moment=moment, until_at=until_at
         )
     request = services.connector.prepare_comment(comment, key=key)
-    return _freeze(
+    write = _freeze(
         connection, services, effects, ticket=ticket, key=key, request=request, moment=moment, until_at=until_at
     )
+    return replace(write, marks=marks)
 
 
 def _freeze_ticket(
@@ -265,6 +269,18 @@ def _subject(address: Address, services: Services) -> str:
     return preview(f"WhatsApp: {name or 'a customer without a name'}", services.connector.limits.subject_characters)
 
 
+def _with_marks(ticket: Ticket | None, comment: CommentDraft) -> tuple[CommentDraft, str | None]:
+    """Says whether the marks are news to the ticket, and which."""
+    marks = _marks_in_words(comment.window, undelivered=comment.undelivered)
+    if ticket is None or ticket.marks != marks:
+        return comment, marks
+    return replace(comment, marks_changed=False), None
+
+
+def _marks_in_words(window: WindowMark | None, *, undelivered: bool | None) -> str:
+    return f"{window or ''}{' undelivered' if undelivered else ''}"
+
+
 def _begin_note(
     connection: Connection, services: Services, current: Conversation, head: EffectRecord, moment: Moment
 ) -> Step:
@@ -284,10 +300,12 @@ def _begin_note(
         window=MARKS[current.window.state(moment.business)],
         undelivered=outbox.has_undelivered(connection, current.id),
     )
+    comment, marks = _with_marks(ticket, comment)
     if ticket is None:
         return _freeze_ticket(connection, services, current, [head], comment, key=key, moment=moment)
     request = services.connector.prepare_comment(comment, key=key)
-    return _freeze(connection, services, [head], ticket=ticket, key=key, request=request, moment=moment)
+    write = _freeze(connection, services, [head], ticket=ticket, key=key, request=request, moment=moment)
+    return replace(write, marks=marks)
 
 
 def _begin_posts_before(
@@ -448,6 +466,9 @@ def _record_written(
             read_since_at=min(effect.created_at for effect in write.effects) - CLOCKS_APART,
             now=moment.business,
         )
+        window = MARKS[current.window.state(moment.business)]
+        told = _marks_in_words(window, undelivered=outbox.has_undelivered(connection, current.id))
+        conversations.set_marks(connection, ticket_id, told)
         inbox.unpark(connection, match_index=merges.ticket_index(services, written.ticket_id))
         if write.repeat or moment.real - write.started_at > QUICK:
             merges.ring(connection, services, ticket_id=written.ticket_id, moment=moment)
@@ -463,7 +484,15 @@ def _record_written(
     else:
         assert write.ticket is not None
         ticket_id = write.ticket.id
-        conversations.set_ticket_status(connection, ticket_id, written.status)
+        if written.status is not None:
+            conversations.set_ticket_status(connection, ticket_id, written.status)
+        elif write.effects[0].kind is EffectKind.POST_MESSAGE and not _is_open(connection, ticket_id):
+            # An agent came to the ticket while we wrote, so it may have been put aside: look.
+            merges.ring(connection, services, ticket_id=write.ticket.remote_id, moment=moment)
+        if write.marks is not None:
+            conversations.set_marks(connection, ticket_id, write.marks)
+    if written.written_at is not None:
+        conversations.set_unread(connection, ticket_id, moment.business)
     if written.comment_id is not None:
         conversations.add_comment(
             connection,
@@ -471,12 +500,16 @@ def _record_written(
             ticket_id=ticket_id,
             remote_id=written.comment_id,
             role="ours",
-            now=moment.business,
+            now=written.written_at or moment.business,
         )
     if write.until_at is not None:
         current.posted_until_at = max(write.until_at, current.posted_until_at or write.until_at)
     outbox.set_state(connection, write.ids, EffectState.DONE)
     return True
+
+
+def _is_open(connection: Connection, ticket_id: str) -> bool:
+    return conversations.load_ticket(connection, ticket_id).status in OPEN
 
 
 def _record_write_failure(
@@ -547,7 +580,8 @@ def _record_failure(
             return _record_refusal(connection, services, current, effects, failure, moment)
         case OutcomeUnknown():
             outbox.count_failure(connection, ids)
-            pause = max(LATE_WRITE, backoff(effects[0].failures + 1, jitter=MIDDLE))
+            late_write = timedelta(seconds=services.connector.limits.late_write_seconds)
+            pause = max(late_write, backoff(effects[0].failures + 1, jitter=MIDDLE))
             outbox.retry(connection, ids, state=state, not_before_at=moment.real + pause, code=failure.code)
         case RetryLater():
             outbox.count_failure(connection, ids)

@@ -108,7 +108,7 @@ def _sandbox_role(settings: Settings, accounts: SandboxAccounts, *, url: str) ->
     assert clock_file is not None
 
     def ready() -> bool:
-        if not _takes_setup(url, accounts):
+        if not _takes_setup(url, accounts, public_url=settings.public_url):
             return False
         sandbox_accounts.remember_address(settings.data_dir, url)
         return True
@@ -122,8 +122,8 @@ def _sandbox_role(settings: Settings, accounts: SandboxAccounts, *, url: str) ->
     )
 
 
-def _takes_setup(url: str, accounts: SandboxAccounts) -> bool:
-    body = json.dumps(accounts.setup_request()).encode()
+def _takes_setup(url: str, accounts: SandboxAccounts, *, public_url: str) -> bool:
+    body = json.dumps(accounts.setup_request(public_url=public_url)).encode()
     return _status(url, "POST", "/sandbox/api/setup", body) == http.HTTPStatus.OK
 
 

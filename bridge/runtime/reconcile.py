@@ -6,18 +6,23 @@ from functools import partial
 import structlog
 from sqlalchemy import Connection
 
+from bridge.runtime import merges
 from bridge.runtime.merges import ring_item
 from bridge.runtime.services import HELPDESK_SCOPE, Moment, Services
 from bridge.store import channels, conversations, inbox
+from bridge.store.conversations import Ticket
 from connectors.errors import NeedsOperator, Permanent, RemoteFailure
-from connectors.interface import Change, ChangePage, FeedsChanges
+from connectors.interface import Change, ChangePage, FeedsChanges, TicketStatus
 
 KEPT_FOR = timedelta(days=14)
 """How long a finished event is remembered, twice as long as Meta may repeat it (fact sheet WhatsApp 1.3)."""
 PRUNE_AT_ONCE = 5_000
 START_MARGIN = timedelta(minutes=2)
-"""An export may refuse to start in its own last minute (fact sheet Zendesk 6)."""
+"""A feed may refuse to start in its own last minute."""
 FAILED_PAUSE = timedelta(seconds=10)
+QUIET = timedelta(minutes=10)
+READ_AT_ONCE = 50
+OPEN = (TicketStatus.NEW, TicketStatus.OPEN)
 
 log = structlog.get_logger()
 
@@ -102,7 +107,25 @@ async def _read_feed(services: Services, connector: FeedsChanges, cursor: str | 
         if page.end:
             break
     services.metrics.count("deskbridge_rings_repaired_total", amount=rung)
+    await _read_the_quiet(services)
     return rung
+
+
+async def _read_the_quiet(services: Services) -> None:
+    """A feed that names tickets alone shows our write, and not what an agent wrote just before it: tickets that were
+    not read since are read once they are quiet, so that a lost ring costs minutes and never a reply."""
+    moment = Moment.take(services.clock)
+
+    def unit(connection: Connection) -> None:
+        before = moment.business - QUIET
+        for ticket_id, remote_id in conversations.find_unread(
+            connection, channel_id=services.channel.id, before=before, limit=READ_AT_ONCE
+        ):
+            merges.ring(connection, services, ticket_id=remote_id, moment=moment)
+            # Not again before as long: the reading itself takes it off.
+            conversations.set_unread(connection, ticket_id, moment.business)
+
+    await services.database.write(unit)
 
 
 async def _keep_news(services: Services, page: ChangePage) -> int:
@@ -131,4 +154,18 @@ def _is_news(connection: Connection, services: Services, change: Change) -> bool
         connection, channel_id=services.channel.id, remote_id=change.comment_id
     ):
         return False
-    return conversations.find_ticket(connection, channel_id=services.channel.id, remote_id=change.ticket_id) is not None
+    ticket = conversations.find_ticket(connection, channel_id=services.channel.id, remote_id=change.ticket_id)
+    return ticket is not None and not _is_explained(connection, ticket, change)
+
+
+def _is_explained(connection: Connection, ticket: Ticket, change: Change) -> bool:
+    """Whether a change that names no comment is what we know already: our own last write, mostly.
+
+    What an agent wrote before it, and whose ring was lost, is found once the ticket is quiet.
+    """
+    if change.changed_at is None:
+        return False
+    newest_at, not_ours_at = conversations.newest_comments(connection, ticket.id)
+    is_put_aside = change.status is not None and change.status not in OPEN and ticket.status in OPEN
+    is_answered = change.staff_wrote_at is not None and change.staff_wrote_at > not_ours_at
+    return change.changed_at <= newest_at and not is_put_aside and not is_answered

@@ -13,7 +13,7 @@ from bridge.domain.commands import Command, parse_command
 from bridge.domain.decide import AgentCommanded, AgentReplied, Decision, decide
 from bridge.domain.text import html_to_whatsapp
 from bridge.runtime import merges
-from bridge.runtime.apply import Subject, apply
+from bridge.runtime.apply import Subject, add_note, apply
 from bridge.runtime.gates import close_gate, find_closed, next_try_at, reopen_gate
 from bridge.runtime.merges import ticket_index
 from bridge.runtime.services import HELPDESK_SCOPE, WHATSAPP_SCOPE, Moment, Services
@@ -21,13 +21,23 @@ from bridge.store import channels, conversations, inbox, outbox
 from bridge.store.conversations import Conversation, Ticket
 from bridge.store.inbox import InboxEntry
 from bridge.store.leases import Lease
-from bridge.store.tables import EffectState, Lane
+from bridge.store.tables import EPOCH, EffectState, Lane
 from connectors.errors import NeedsOperator, Permanent, RateLimited, RemoteFailure, RetryLater, TicketUnwritable
-from connectors.interface import AuthorKind, Comment, KnowsMerges, Successor, TicketId, TicketStatus
+from connectors.interface import (
+    AuthorKind,
+    Comment,
+    HelpdeskConnector,
+    KnowsMerges,
+    ReopensAfterwards,
+    Successor,
+    TicketId,
+    TicketStatus,
+)
 
 LAST_DELIVERIES = 5
 SHORTEST_PAUSE_SECONDS = 3.0
 LONGEST_PAUSE_SECONDS = 60.0
+OPEN = (TicketStatus.NEW, TicketStatus.OPEN)
 WAITING = (EffectState.READY, EffectState.PERFORMING, EffectState.UNKNOWN)
 
 
@@ -94,14 +104,18 @@ async def answer_ring(services: Services, lease: Lease, ring: Ring, ticket: Tick
     """
     moment = Moment.take(services.clock)
     channel_id = services.channel.id
-    if await services.database.read(
-        lambda connection: channels.load_gate(connection, channel_id=channel_id, scope=HELPDESK_SCOPE)
-    ):
+    gate, own_comment = await services.database.read(
+        lambda connection: (
+            channels.load_gate(connection, channel_id=channel_id, scope=HELPDESK_SCOPE),
+            conversations.last_own_comment(connection, ticket.id),
+        )
+    )
+    if gate is not None:
         gate = await services.commit(
             lease, lambda connection: find_closed(connection, services, HELPDESK_SCOPE, moment)
         )
-        if gate is not None:
-            return next_try_at(gate, moment) - moment.real
+    if gate is not None:
+        return next_try_at(gate, moment) - moment.real
     try:
         reading = await _read(services, ticket)
     except TicketUnwritable:
@@ -114,7 +128,10 @@ async def answer_ring(services: Services, lease: Lease, ring: Ring, ticket: Tick
         await services.commit_outcome(lease, record)
         return _pause(failure)
     await services.commit_outcome(
-        lease, lambda connection: _take_reading(connection, services, ring, ticket, reading, started_at=moment.real)
+        lease,
+        lambda connection: _take_reading(
+            connection, services, ring, ticket, reading, own_comment=own_comment, started_at=moment.real
+        ),
     )
     services.metrics.count("deskbridge_tickets_read_total")
     return None
@@ -122,10 +139,14 @@ async def answer_ring(services: Services, lease: Lease, ring: Ring, ticket: Tick
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What stands on a ticket since it was last looked at. `successor`: it was merged into that one."""
+    """What stands on a ticket since it was last looked at. `successor`: it was merged into that one.
+
+    `status`: as far as a helpdesk that does not tell it with a comment lets us know; None: nothing new.
+    """
 
     comments: Sequence[Comment]
     successor: Successor | None
+    status: TicketStatus | None
 
 
 async def _read(services: Services, ticket: Ticket) -> Reading:
@@ -134,24 +155,78 @@ async def _read(services: Services, ticket: Ticket) -> Reading:
     successor = None
     if isinstance(connector, KnowsMerges) and any(comment.is_merge for comment in comments):
         successor = await connector.find_successor(TicketId(ticket.remote_id))
-    return Reading(comments, successor)
+    status = await _read_status(connector, ticket, comments) if successor is None else None
+    return Reading(comments, successor, status)
+
+
+async def _read_status(
+    connector: HelpdeskConnector, ticket: Ticket, comments: Sequence[Comment]
+) -> TicketStatus | None:
+    """Where a comment does not open a ticket: one that was put aside just before the customer's last word is opened.
+    Where staff had the last word it may be waiting, so that the customer's next message opens it."""
+    if not isinstance(connector, ReopensAfterwards):
+        return None
+    last = max(
+        (comment for comment in comments if comment.public),
+        key=lambda comment: (comment.created_at, _number(comment.id)),
+        default=None,
+    )
+    if last is not None and last.author is not AuthorKind.CUSTOMER:
+        return TicketStatus.WAITING
+    return await connector.reopen_if_put_aside(
+        TicketId(ticket.remote_id), before=EPOCH if last is None else last.created_at
+    )
 
 
 def _take_reading(
-    connection: Connection, services: Services, ring: Ring, ticket: Ticket, reading: Reading, *, started_at: datetime
+    connection: Connection,
+    services: Services,
+    ring: Ring,
+    ticket: Ticket,
+    reading: Reading,
+    *,
+    own_comment: str | None,
+    started_at: datetime,
 ) -> None:
     moment = Moment.take(services.clock)
     reopen_gate(connection, services, HELPDESK_SCOPE, started_at=started_at)
     current = conversations.load(connection, ticket.conversation_id)
+    if reading.status is not None:
+        conversations.set_ticket_status(connection, ticket.id, reading.status)
+        if reading.status not in OPEN and conversations.last_own_comment(connection, ticket.id) != own_comment:
+            # The customer wrote while we read.
+            merges.ring(connection, services, ticket_id=ticket.remote_id, moment=moment)
     for comment in sorted(reading.comments, key=lambda comment: (comment.created_at, _number(comment.id))):
         _take_comment(connection, services, current, ticket, comment, moment)
     if reading.comments:
         newest = max(comment.created_at for comment in reading.comments)
         conversations.advance_reading(connection, ticket, newest_at=newest)
+    if conversations.last_own_comment(connection, ticket.id) == own_comment:
+        conversations.set_unread(connection, ticket.id, None)
     if reading.successor is not None:
+        is_moved = current.ticket_id == ticket.id
         merges.follow(connection, services, current, ticket, reading.successor, moment)
+        if is_moved:
+            _tell_what_came_after(connection, services, current, ticket, reading, moment)
     conversations.save(connection, current)
     inbox.finish(connection, [entry.id for entry in ring.entries])
+
+
+def _tell_what_came_after(
+    connection: Connection,
+    services: Services,
+    current: Conversation,
+    ticket: Ticket,
+    reading: Reading,
+    moment: Moment,
+) -> None:
+    """Where a merged ticket still takes comments, what the customer wrote meanwhile stands where nobody looks."""
+    assert reading.successor is not None
+    for comment in reading.comments:
+        is_customers = comment.author is AuthorKind.CUSTOMER and comment.key is not None
+        if is_customers and comment.created_at >= reading.successor.merged_at:
+            text = notes.came_to_merged_ticket(comment.text, number=ticket.remote_id)
+            add_note(connection, services, current, text, ticket_id=None, moment=moment)
 
 
 def _record_failure(connection: Connection, services: Services, failure: RemoteFailure, moment: Moment) -> None:
@@ -174,6 +249,7 @@ def _close_book(
 ) -> None:
     reopen_gate(connection, services, HELPDESK_SCOPE, started_at=started_at)
     conversations.set_ticket_status(connection, ticket.id, TicketStatus.GONE)
+    conversations.set_unread(connection, ticket.id, None)
     inbox.finish(connection, [entry.id for entry in ring.entries], reason="the ticket is gone")
 
 
@@ -207,7 +283,7 @@ def _take_comment(
         ticket_id=ticket.id,
         remote_id=comment.id,
         role=role,
-        now=moment.business,
+        now=comment.created_at,
     ):
         return
     if role == "reply":

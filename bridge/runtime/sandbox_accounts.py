@@ -12,7 +12,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from bridge.runtime import keys
-from bridge.runtime.settings import OUR_PREFIXES, SettingsError, load_settings, sandbox_wanted
+from bridge.runtime.settings import ACCOUNT_PREFIXES, OUR_PREFIXES, SettingsError, load_settings, sandbox_wanted
+from connectors import registry
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +27,11 @@ class SandboxAccounts:
     display_phone_number: str
     access_token: str = field(repr=False)
     verify_token: str = field(repr=False)
-    oauth_client_id: str
-    oauth_client_secret: str = field(repr=False)
+    helpdesks: Mapping[str, Mapping[str, str]] = field(repr=False)
+    """The account of each helpdesk that the sandbox plays, by the connector's name."""
 
-    def setup_request(self) -> dict[str, dict[str, str]]:
-        """What the sandbox is told at its start (`POST /sandbox/api/setup`)."""
+    def setup_request(self, *, public_url: str) -> dict[str, Mapping[str, str]]:
+        """What the sandbox is told at its start (`POST /sandbox/api/setup`). `public_url`: where we listen."""
         return {
             "whatsapp": {
                 "app_id": self.app_id,
@@ -40,9 +41,9 @@ class SandboxAccounts:
                 "display_phone_number": self.display_phone_number,
                 "access_token": self.access_token,
             },
-            "zendesk": {
-                "oauth_client_id": self.oauth_client_id,
-                "oauth_client_secret": self.oauth_client_secret,
+            **{
+                name: played.sandbox_setup(self.helpdesks[name], webhook_url=f"{public_url}/webhooks/{name}")
+                for name, played in _played().items()
             },
         }
 
@@ -61,8 +62,11 @@ def made_once(data_dir: Path) -> SandboxAccounts:
     if not path.exists():
         keys.write_once(path, json.dumps(asdict(_made_up()), indent=2))
     try:
-        return SandboxAccounts(**json.loads(path.read_text("utf-8")))
-    except (ValueError, TypeError):
+        accounts = SandboxAccounts(**json.loads(path.read_text("utf-8")))
+        if accounts.helpdesks.keys() == _played().keys():
+            return accounts
+        raise ValueError
+    except (ValueError, TypeError, AttributeError):
         raise SettingsError(f"{path} is damaged: remove {folder(data_dir)} and start again") from None
 
 
@@ -75,7 +79,9 @@ def become_sandbox(data_dir: Path, *, host: str, port: int, clock_file: Path) ->
         *("--state", str(own / "state.json"), "--clock-file", str(clock_file)),
     ]
     # The outside world knows nothing of our settings.
-    environ = {name: value for name, value in os.environ.items() if not name.startswith((*OUR_PREFIXES, "ZENDESK_"))}
+    environ = {
+        name: value for name, value in os.environ.items() if not name.startswith((*OUR_PREFIXES, *ACCOUNT_PREFIXES))
+    }
     os.execve(arguments[0], arguments, environ)  # noqa: S606 - our own argument list, no shell
 
 
@@ -100,6 +106,12 @@ def environment_with(
     environ: Mapping[str, str], data_dir: Path, accounts: SandboxAccounts, *, url: str
 ) -> dict[str, str]:
     """`environ` as if somebody had configured these accounts by hand. `url`: where the sandbox listens."""
+    helpdesk = load_settings(environ, accounts=False).helpdesk
+    played = _played().get(helpdesk)
+    if played is None:
+        raise SettingsError(
+            f"DESKBRIDGE_HELPDESK is {helpdesk}, which the sandbox does not play: configure your accounts"
+        )
     return {
         "DESKBRIDGE_CLOCK_FILE": str(clock_file(data_dir)),
         **environ,
@@ -110,9 +122,7 @@ def environment_with(
         "WHATSAPP_ACCESS_TOKEN": accounts.access_token,
         "WHATSAPP_APP_SECRET": accounts.app_secret,
         "WHATSAPP_VERIFY_TOKEN": accounts.verify_token,
-        "ZENDESK_URL": f"{url}/zendesk",
-        "ZENDESK_OAUTH_CLIENT_ID": accounts.oauth_client_id,
-        "ZENDESK_OAUTH_CLIENT_SECRET": accounts.oauth_client_secret,
+        **played.sandbox_environment(accounts.helpdesks[helpdesk], url=url),
     }
 
 
@@ -133,9 +143,13 @@ def _made_up() -> SandboxAccounts:
         display_phone_number="1555" + _digits(7),
         access_token="EAA" + secrets.token_urlsafe(48),
         verify_token=secrets.token_hex(16),
-        oauth_client_id="deskbridge",
-        oauth_client_secret=secrets.token_hex(32),
+        helpdesks={name: dict(played.make_sandbox_account()) for name, played in _played().items()},
     )
+
+
+def _played() -> dict[str, registry.HasSandbox]:
+    """The helpdesks that the sandbox plays."""
+    return {name: found for name, found in registry.built_in().items() if isinstance(found, registry.HasSandbox)}
 
 
 def _digits(count: int) -> str:

@@ -6,8 +6,7 @@ value of a secret.
 
 import difflib
 import os
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
@@ -17,31 +16,20 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from bridge.runtime import embedded_redis, keys
 from bridge.runtime.operator_error import OperatorError
-from connectors.configuration import InvalidConfiguration
-from connectors.zendesk.settings import ZendeskSettings
+from connectors import registry
+from connectors.configuration import InvalidConfiguration, Variable
 
 META_API_URL = "https://graph.facebook.com"
 NEWEST_API_VERSION = "v26.0"
 SQLITE_FILE = "deskbridge.sqlite3"
 OUR_PREFIXES = ("DESKBRIDGE_", "WHATSAPP_")
-ACCOUNT_PREFIXES = ("WHATSAPP_", "ZENDESK_", "FRESHDESK_")
-_HELPDESK_CHECKS: Mapping[str, Callable[[Mapping[str, str]], object]] = {
-    "zendesk": ZendeskSettings.from_environment,
-}
-HELPDESKS = tuple(_HELPDESK_CHECKS)
+ACCOUNT_PREFIXES = ("WHATSAPP_", *(registry.variable_prefix(name) for name in registry.built_in()))
+_ACCOUNTS = f"{', '.join(ACCOUNT_PREFIXES[:-1])} or {ACCOUNT_PREFIXES[-1]}"
+HELPDESKS = tuple(registry.names())
 
 
 class SettingsError(OperatorError):
     """The environment cannot be used as it is; the text is one line for whoever set it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Variable:
-    """One variable: what it means, and how to get a value (told when it is missing or refused)."""
-
-    name: str
-    meaning: str
-    mend: str = ""
 
 
 VARIABLES: tuple[Variable, ...] = (
@@ -69,7 +57,9 @@ VARIABLES: tuple[Variable, ...] = (
         "comma list of base64 32-byte keys, newest first; default made once in the data dir",
         "make one with `openssl rand -base64 32`",
     ),
-    Variable("DESKBRIDGE_HELPDESK", "name of a connector; default zendesk", f"use one of: {', '.join(HELPDESKS)}"),
+    Variable(
+        "DESKBRIDGE_HELPDESK", f"name of a connector; default {registry.DEFAULT}", f"use one of: {', '.join(HELPDESKS)}"
+    ),
     Variable(
         "DESKBRIDGE_ADMIN_TOKEN",
         "bearer token with every right; default made once in the data dir (admin-token)",
@@ -82,7 +72,7 @@ VARIABLES: tuple[Variable, ...] = (
     ),
     Variable(
         "DESKBRIDGE_SANDBOX",
-        "on or off; default on only when no WHATSAPP_, ZENDESK_ or FRESHDESK_ variable is set",
+        f"on or off; default on only when no {_ACCOUNTS} variable is set",
         "use `on` or `off`",
     ),
     Variable(
@@ -238,8 +228,8 @@ def load_environment(folder: Path, environ: Mapping[str, str] | None = None) -> 
         written = dotenv_values(folder / ".env", interpolate=False)
     except (OSError, UnicodeDecodeError):
         raise SettingsError(f"{folder / '.env'} cannot be read: make it a readable text file, or remove it") from None
-    helpdesk = own.get("DESKBRIDGE_HELPDESK") or written.get("DESKBRIDGE_HELPDESK") or HELPDESKS[0]
-    prefixes = (*OUR_PREFIXES, *ACCOUNT_PREFIXES, _prefix(helpdesk))
+    helpdesk = own.get("DESKBRIDGE_HELPDESK") or written.get("DESKBRIDGE_HELPDESK") or registry.DEFAULT
+    prefixes = (*OUR_PREFIXES, *ACCOUNT_PREFIXES, registry.variable_prefix(helpdesk))
     from_file = _read_named_files({name: value for name, value in written.items() if value is not None}, prefixes)
     return {name: value for name, value in (from_file | _read_named_files(own, prefixes)).items() if value.strip()}
 
@@ -267,7 +257,7 @@ def load_settings(environ: Mapping[str, str], *, accounts: bool = True) -> Setti
     host = environ.get("DESKBRIDGE_HOST", "127.0.0.1").strip()
     port = _number(environ, "DESKBRIDGE_PORT", 8000, 1, 65535)
     sandbox = sandbox_wanted(environ)
-    helpdesk = _choice(environ, "DESKBRIDGE_HELPDESK", HELPDESKS, HELPDESKS[0])
+    helpdesk = _choice(environ, "DESKBRIDGE_HELPDESK", HELPDESKS, registry.DEFAULT)
     whatsapp = _account(environ, required=accounts and not sandbox)
     if accounts and not sandbox:
         _check_helpdesk(helpdesk, environ)
@@ -286,7 +276,9 @@ def load_settings(environ: Mapping[str, str], *, accounts: bool = True) -> Setti
         workers=_number(environ, "DESKBRIDGE_WORKERS", 1, 1, 64),
         configured_encryption_keys=_encryption_keys(environ),
         helpdesk=helpdesk,
-        helpdesk_variables={name: value for name, value in environ.items() if name.startswith(_prefix(helpdesk))},
+        helpdesk_variables={
+            name: value for name, value in environ.items() if name.startswith(registry.variable_prefix(helpdesk))
+        },
         configured_admin_token=_admin_token(environ),
         window_closed=_window_closed(environ),
         sandbox=sandbox,
@@ -310,13 +302,9 @@ def _kept_file_unusable(path: Path, exc: Exception) -> SettingsError:
 
 def _check_helpdesk(helpdesk: str, environ: Mapping[str, str]) -> None:
     try:
-        _HELPDESK_CHECKS[helpdesk](environ)
+        registry.find(helpdesk).check(environ)
     except InvalidConfiguration as exc:
         raise SettingsError(str(exc)) from None
-
-
-def _prefix(helpdesk: str) -> str:
-    return helpdesk.strip().upper().replace("-", "_") + "_"
 
 
 def _read_named_files(variables: Mapping[str, str], prefixes: tuple[str, ...]) -> dict[str, str]:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
 
 from bridge.domain.customer_service_window import CustomerServiceWindow
 from bridge.store.ids import new_id
@@ -49,6 +49,7 @@ class Ticket:
     status: str
     read_since_at: datetime
     next_post_at: datetime
+    marks: str | None
 
 
 # Statements of the hot path are built once: building one costs more than running it.
@@ -157,7 +158,9 @@ def load_ticket(connection: Connection, ticket_id: str) -> Ticket:
 
 
 def _ticket(row: Any) -> Ticket:
-    return Ticket(row.id, row.remote_id, row.conversation_id, row.status, row.read_since_at, row.next_post_at)
+    return Ticket(
+        row.id, row.remote_id, row.conversation_id, row.status, row.read_since_at, row.next_post_at, row.marks
+    )
 
 
 def add_ticket(
@@ -213,6 +216,27 @@ def set_ticket_status(connection: Connection, ticket_id: str, status: str) -> No
     connection.execute(_CHANGE_TICKET, {"row": ticket_id, "status": status})
 
 
+def set_marks(connection: Connection, ticket_id: str, marks: str | None) -> None:
+    """What the ticket is told of window and delivery; None: that is not known any more."""
+    connection.execute(_CHANGE_TICKET, {"row": ticket_id, "marks": marks})
+
+
+def set_unread(connection: Connection, ticket_id: str, since: datetime | None) -> None:
+    """`since`: we wrote, and what stood there before is not known to us for certain. None: it was read."""
+    connection.execute(_CHANGE_TICKET, {"row": ticket_id, "unread_since": since})
+
+
+def find_unread(connection: Connection, *, channel_id: str, before: datetime, limit: int) -> list[tuple[str, str]]:
+    """(our id, the helpdesk's) of tickets that were not read since we last wrote, before then."""
+    longest_first = (
+        select(ticket.c.id, ticket.c.remote_id)
+        .where(ticket.c.channel_id == channel_id, ticket.c.unread_since <= before)
+        .order_by(ticket.c.unread_since)
+        .limit(limit)
+    )
+    return [(row.id, row.remote_id) for row in connection.execute(longest_first)]
+
+
 def set_next_post(connection: Connection, ticket_id: str, *, next_post_at: datetime) -> None:
     """`next_post_at` is real time."""
     connection.execute(_CHANGE_TICKET, {"row": ticket_id, "next_post_at": next_post_at})
@@ -241,6 +265,24 @@ def add_comment(
         },
         unique=(comment.c.channel_id, comment.c.remote_id),
     )
+
+
+def newest_comments(connection: Connection, ticket_id: str) -> tuple[datetime, datetime]:
+    """When the newest comment that we know was written, and the newest that is not ours. `EPOCH` where there is none.
+
+    By the helpdesk's clock, where that told the time of ours.
+    """
+    of_ticket = select(func.max(comment.c.created_at)).where(comment.c.ticket_id == ticket_id)
+    newest = connection.execute(of_ticket).scalar_one()
+    not_ours = connection.execute(of_ticket.where(comment.c.role != "ours")).scalar_one()
+    return newest or EPOCH, not_ours or EPOCH
+
+
+def last_own_comment(connection: Connection, ticket_id: str) -> str | None:
+    """Our id of the newest comment that we wrote there."""
+    mine = (comment.c.ticket_id == ticket_id) & (comment.c.role == "ours")
+    newest: str | None = connection.execute(select(func.max(comment.c.id)).where(mine)).scalar_one()
+    return newest
 
 
 def knows_comment(connection: Connection, *, channel_id: str, remote_id: str) -> bool:

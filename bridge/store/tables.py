@@ -228,6 +228,10 @@ class TicketRow(SQLModel, table=True):
     read_since_at: datetime = _time()
     next_post_at: datetime = _time()
     """Real time: customer messages wait for company until then, when the helpdesk's budget is short."""
+    marks: str | None = None
+    """What the ticket was last told of window and delivery."""
+    unread_since: datetime | None = _time_or_none(index=True)
+    """When we last wrote without reading afterwards, where the change feed cannot tell whose a change is."""
     created_at: datetime = _time()
 
 

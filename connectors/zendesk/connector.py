@@ -47,6 +47,7 @@ LIMITS = HelpdeskLimits(
     ticket_writes=TICKET_WRITES,
     ticket_writes_period_seconds=TICKET_WRITES_PERIOD_SECONDS,
     call_timeout_seconds=20.0,
+    late_write_seconds=3.0,
 )
 OVERLAP = timedelta(seconds=60)
 """How far an export goes back behind the last one's end. The last minute is never given (fact sheet Zendesk 6)."""

@@ -6,7 +6,25 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, SecretStr
 
-from connectors.configuration import InvalidConfiguration
+from connectors.configuration import InvalidConfiguration, Variable
+
+VARIABLES = (
+    Variable("ZENDESK_URL", "address of the account, like https://acme.zendesk.com"),
+    Variable(
+        "ZENDESK_OAUTH_CLIENT_ID",
+        "identifier of a confidential OAuth client (Admin Center, Apps and integrations, APIs, OAuth clients)",
+    ),
+    Variable("ZENDESK_OAUTH_CLIENT_SECRET", "secret of that client"),
+    Variable(
+        "ZENDESK_WEBHOOK_SECRET",
+        "signs Zendesk's webhooks; a comma list while it is rotated. Leave it out: `deskbridge doctor --fix` makes one",
+    ),
+    Variable(
+        "ZENDESK_EMAIL",
+        "the old way in, for accounts that still have an API token (they die on 2027-04-30): the agent's address",
+    ),
+    Variable("ZENDESK_API_TOKEN", "the old way in: the API token"),
+)
 
 _PUBLIC_TEST_SECRET = "dGhpc19zZWNyZXRfaXNfZm9yX3Rlc3Rpbmdfb25seQ=="  # noqa: S105  # published by Zendesk, refused below
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})

@@ -14,7 +14,8 @@ from playwright.sync_api import Browser, Page, ViewportSize, expect
 
 from tests.browser import chromium
 from tests.browser.conftest import DESK, PATIENCE_MILLISECONDS, PHONE
-from tests.flow.installation import BASELINE, Installation
+from tests.flow.desks import DESKS
+from tests.flow.installation import Installation
 from tests.flow.world import World
 
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
@@ -207,7 +208,7 @@ def main() -> None:
         world = World(installation)
         world.post("/setup", {"whatsapp": {"verified_name": "Acme Store"}})
         # Nothing is switched in the pictures.
-        world.faults(dict.fromkeys(BASELINE))
+        world.faults(dict.fromkeys(DESKS["zendesk"].baseline))
         world.advance(seconds=(BEGINS_AT - world.now()).total_seconds())
         for customer in (INES, OMAR, CHLOE):
             world.post("/customers", customer)

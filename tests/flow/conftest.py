@@ -1,24 +1,59 @@
-"""Fixtures: one installation per kind of database and test process, and a world in which each test has its own people.
+"""Fixtures: one installation per kind of database, helpdesk and test process, and a world in which each test has its
+own people.
 
-Tests come grouped by installation, since a session fixture with parameters orders them.
+Tests come grouped by installation, since a session fixture with parameters orders them. A story runs on every one; what
+is one helpdesk's alone says so, by `@pytest.mark.helpdesk(name)` or by a switch with that helpdesk's name.
 """
 
+import re
 import uuid
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from tests import services
 from tests.conftest import FOLDER
+from tests.flow.desks import DESKS
 from tests.flow.installation import Installation
 from tests.flow.world import World
 
+HELPDESKS = {"sqlite": "zendesk", "postgresql": "zendesk", "freshdesk": "freshdesk"}
+"""The helpdesk of each installation. What a database does differently does not depend on the helpdesk."""
 
-@pytest.fixture(scope="session", params=["sqlite", "postgresql"])
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what is about another helpdesk than the installation's."""
+    foreign = [item for item in items if _helpdesks_of(item) - {_helpdesk_under(item)}]
+    if foreign:
+        config.hook.pytest_deselected(items=foreign)
+        items[:] = [item for item in items if item not in set(foreign)]
+
+
+def _helpdesk_under(item: pytest.Item) -> str:
+    return HELPDESKS.get(_parameters(item).get("installation", ""), "")
+
+
+def _helpdesks_of(item: pytest.Item) -> set[str]:
+    """The helpdesks that the test names; none where it is about all of them."""
+    if "installation" not in _parameters(item):
+        return set()
+    marked = {name for mark in item.iter_markers("helpdesk") for name in mark.args}
+    return marked | set(re.findall(rf"'({'|'.join(DESKS)})\.", str(_parameters(item))))
+
+
+def _parameters(item: pytest.Item) -> dict[str, Any]:
+    found: dict[str, Any] = (
+        item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
+    )
+    return found
+
+
+@pytest.fixture(scope="session", params=[*HELPDESKS])
 def installation(request: pytest.FixtureRequest) -> Iterator[Installation]:
-    """Everything running for real, on each kind of database in turn."""
-    if request.param == "sqlite":
-        with Installation(None) as made:
+    """Everything running for real, on each kind of database in turn, and on each helpdesk."""
+    if request.param != "postgresql":
+        with Installation(None, helpdesk=HELPDESKS[request.param]) as made:
             yield made
         return
     server = services.postgresql_socket_folder(request.config.stash[FOLDER])

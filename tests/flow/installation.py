@@ -1,7 +1,5 @@
 """Which processes are under test? The sandbox, the web part, the workers, the scheduler and a Redis, all for real."""
 
-import base64
-import hmac
 import json
 import os
 import shutil
@@ -11,18 +9,17 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
-from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 
 import httpx
 
 from bridge.runtime.embedded_redis import EmbeddedRedis
+from tests.flow.desks import DESKS
 from tests.flow.waiting import eventually
 
 DESKBRIDGE = Path(sys.executable).with_name("deskbridge")
 RECONCILE_SECONDS = 10
-EXPORT_DELAY_SECONDS = 2.0
 WORKERS = 2
 END_SECONDS = 12.0
 ACCOUNTS = {
@@ -34,14 +31,7 @@ ACCOUNTS = {
         "display_phone_number": "15550001234",
         "access_token": "EAAflowtoken0123456789abcdefghij",
     },
-    "zendesk": {
-        "oauth_client_id": "deskbridge",
-        "oauth_client_secret": "5d41402abc4b2a76b9719d911017c5925d41402abc4b2a76b9719d911017c592",
-        "plan": "high_volume",
-    },
 }
-BASELINE = {"zendesk.export_delay_seconds": EXPORT_DELAY_SECONDS}
-"""Switches that are never at their defaults here, so that polling is quick."""
 
 
 def free_port() -> int:
@@ -114,9 +104,13 @@ class Process:
 
 
 class Installation:
-    """Everything that runs for one database, in a `with` block. What differs per test goes through the control API."""
+    """Everything that runs for one database and helpdesk, in a `with` block.
 
-    def __init__(self, database_url: str | None) -> None:
+    What differs per test goes through the control API.
+    """
+
+    def __init__(self, database_url: str | None, *, helpdesk: str = "zendesk") -> None:
+        self.desk = DESKS[helpdesk]
         # A short path (sockets), and none that pytest keeps.
         self.folder = Path(tempfile.mkdtemp(prefix="deskbridge-f-"))
         self.data_dir = self.folder / "data"
@@ -148,9 +142,8 @@ class Installation:
             "WHATSAPP_ACCESS_TOKEN": ACCOUNTS["whatsapp"]["access_token"],
             "WHATSAPP_APP_SECRET": ACCOUNTS["whatsapp"]["app_secret"],
             "WHATSAPP_VERIFY_TOKEN": "flow-verify-token",
-            "ZENDESK_URL": f"{self.sandbox_url}/zendesk",
-            "ZENDESK_OAUTH_CLIENT_ID": ACCOUNTS["zendesk"]["oauth_client_id"],
-            "ZENDESK_OAUTH_CLIENT_SECRET": ACCOUNTS["zendesk"]["oauth_client_secret"],
+            "DESKBRIDGE_HELPDESK": helpdesk,
+            **self.desk.environ(self.sandbox_url),
         }
         if database_url is not None:
             self.environ["DESKBRIDGE_DATABASE_URL"] = database_url
@@ -180,7 +173,10 @@ class Installation:
         self.sandbox.start()
         self.run("migrate")
         eventually(lambda: _status(f"{self.sandbox_url}/sandbox/api/state"), 200)
-        for path, body in (("setup", ACCOUNTS), ("faults", BASELINE)):
+        for path, body in (
+            ("setup", {**ACCOUNTS, self.desk.name: self.desk.setup(url=self.url)}),
+            ("faults", self.desk.baseline),
+        ):
             httpx.post(f"{self.sandbox_url}/sandbox/api/{path}", json=body).raise_for_status()
         self.web.start()
         eventually(lambda: _status(f"{self.url}/readyz"), 200)
@@ -191,20 +187,10 @@ class Installation:
         eventually(lambda: self.ring({"ticket_id": "1"}), 200)
 
     def ring(self, body: object, *, age_seconds: float = 0.0) -> int:
-        """Call our webhook as Zendesk does, signed with the secret of the webhook that `doctor --fix` made; the status.
-
-        `age_seconds`: how old the signature is.
-        """
-        made = httpx.get(f"{self.sandbox_url}/sandbox/api/zendesk/webhooks").raise_for_status().json()
-        clock = httpx.get(f"{self.sandbox_url}/sandbox/api/clock").raise_for_status().json()
-        stamp = (datetime.fromisoformat(clock["now"]) - timedelta(seconds=age_seconds)).isoformat()
+        """Call our webhook as the helpdesk does; the status. `age_seconds`: age of the signature, if there is one."""
         raw = json.dumps(body).encode()
-        digest = hmac.digest(made[0]["signing_secret"].encode(), stamp.encode() + raw, "sha256")
-        headers = {
-            "X-Zendesk-Webhook-Signature": base64.b64encode(digest).decode(),
-            "X-Zendesk-Webhook-Signature-Timestamp": stamp,
-        }
-        return httpx.post(f"{self.url}/webhooks/zendesk", content=raw, headers=headers).status_code
+        headers = self.desk.headers_of_ring(raw, sandbox_url=self.sandbox_url, age_seconds=age_seconds)
+        return httpx.post(f"{self.url}/webhooks/{self.desk.name}", content=raw, headers=headers).status_code
 
     def stop(self) -> None:
         try:

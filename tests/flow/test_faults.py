@@ -11,17 +11,17 @@ from tests.flow.world import World
 @pytest.mark.parametrize(
     ("during", "after"),
     [
-        ({"zendesk.down": True}, {"zendesk.down": False}),
-        ({"zendesk.down": True, "zendesk.down_retry_after_seconds": 2}, {"zendesk.down": False}),
-        ({"zendesk.rate_limited": 2}, {}),
-        ({"zendesk.rate_limited": 1, "zendesk.rate_limited_json": True}, {}),
-        ({"zendesk.server_error_next": 2}, {}),
-        ({"zendesk.conflict_next": 1}, {}),
-        ({"zendesk.conflict_next": 1, "zendesk.conflict_empty_body": True}, {}),
-        ({"zendesk.late_write_next": 1, "zendesk.late_write_seconds": 1.0}, {}),
-        ({"zendesk.drop_answer": 1}, {}),
-        ({"zendesk.drop_answer": 2}, {}),
-        ({"zendesk.drop_answer": 1, "zendesk.comment_metadata_visible": False}, {}),
+        ({"helpdesk.down": True}, {"helpdesk.down": False}),
+        ({"helpdesk.down": True, "helpdesk.down_retry_after_seconds": 2}, {"helpdesk.down": False}),
+        ({"helpdesk.rate_limited": 2}, {}),
+        ({"helpdesk.rate_limited": 1, "helpdesk.rate_limited_json": True}, {}),
+        ({"helpdesk.server_error_next": 2}, {}),
+        ({"helpdesk.conflict_next": 1}, {}),
+        ({"helpdesk.conflict_next": 1, "zendesk.conflict_empty_body": True}, {}),
+        ({"helpdesk.late_write_next": 1, "helpdesk.late_write_seconds": 1.0}, {}),
+        ({"helpdesk.drop_answer": 1}, {}),
+        ({"helpdesk.drop_answer": 2}, {}),
+        ({"helpdesk.drop_answer": 1, "zendesk.comment_metadata_visible": False}, {}),
         ({"zendesk.expire_tokens": True}, {}),
     ],
     ids=lambda value: "+".join(value) if isinstance(value, dict) else None,
@@ -44,24 +44,24 @@ def test_message_reaches_the_ticket_once(world: World, during: dict[str, Any], a
     ticket.shows(text, marker)
 
 
-LATE = {"zendesk.late_write_next": 1, "zendesk.late_write_seconds": 1.0}
+LATE = {"helpdesk.late_write_next": 1, "helpdesk.late_write_seconds": 1.0}
 
 
 @pytest.mark.parametrize(
     ("only", "fault"),
     [
-        ("POST /tickets", {"zendesk.drop_answer": 1}),
-        ("POST /tickets", {"zendesk.server_error_next": 1}),
+        ("POST /tickets", {"helpdesk.drop_answer": 1}),
+        ("POST /tickets", {"helpdesk.server_error_next": 1}),
         ("POST /tickets", LATE),
         ("POST /tickets", {**LATE, "zendesk.idempotency_in_flight": "duplicate"}),
-        ("POST /users", {"zendesk.drop_answer": 1}),
-        ("POST /users", {"zendesk.server_error_next": 1}),
-        ("POST /users", LATE),
+        ("requester", {"helpdesk.drop_answer": 1}),
+        ("requester", {"helpdesk.server_error_next": 1}),
+        ("requester", LATE),
     ],
     ids=lambda value: "+".join(value) if isinstance(value, dict) else value,
 )
 def test_first_message_makes_one_user_and_one_ticket(world: World, only: str, fault: dict[str, Any]) -> None:
-    world.faults({"zendesk.only": only, **fault})
+    world.faults({"helpdesk.only": world.desk.make_requester if only == "requester" else only, **fault})
     ana = world.customer()
     text, more = world.words("first"), world.words("second")
 
@@ -79,7 +79,7 @@ def test_note_is_written_once_when_the_answer_was_dropped(world: World) -> None:
     ana = world.customer()
     ticket = ana.has_ticket()
     world.settle()
-    world.faults({"zendesk.drop_answer": 1})
+    world.faults({"helpdesk.drop_answer": 1})
 
     ticket.whispers("/wa status")
     ticket.note("Window: open")

@@ -28,11 +28,11 @@ def test_shuffled_redelivered_batch_stands_on_the_ticket_once_and_in_order(world
 def test_reordered_webhooks_of_messages_that_wait_keep_whatsapps_order(world: World) -> None:
     ana = world.customer()
     ticket = ana.has_ticket()
-    world.faults({"zendesk.down": True, "zendesk.down_retry_after_seconds": 2, "whatsapp.reorder": True})
+    world.faults({"helpdesk.down": True, "helpdesk.down_retry_after_seconds": 2, "whatsapp.reorder": True})
     texts = [world.words(f"line {number}") for number in range(8)]
     ana.writes_one_after_the_other(texts)
     eventually(lambda: world.installation.metric("deskbridge_effect_rows", kind="post_message", state="ready"), 8.0)
-    world.faults({"zendesk.down": False, "whatsapp.reorder": False})
+    world.faults({"helpdesk.down": False, "whatsapp.reorder": False})
 
     ticket.shows(*texts)
 
@@ -77,9 +77,9 @@ def test_customer_who_hides_the_number_and_shows_it_later_is_one_person(world: W
 
 def test_user_who_alone_has_the_number_is_adopted(world: World) -> None:
     ana = world.customer()
-    known = world.post("/zendesk/users", {"name": ana.name, "phone": f"+{ana.wa_id}"})
     # A user is found by number once the search index has it; what is there from before, is.
-    world.faults({"zendesk.index_delay_seconds": 0.0})
+    world.faults({"helpdesk.index_delay_seconds": 0.0})
+    known = world.post("/helpdesk/users", {"name": ana.name, "phone": f"+{ana.wa_id}"})
 
     ticket = ana.has_ticket()
     assert ticket.look()["requester_id"] == known["id"]
@@ -98,8 +98,18 @@ def test_user_who_alone_has_the_number_is_adopted(world: World) -> None:
         {"zendesk.auto_reopen_by_author": True},
         {"zendesk.noop_audit_null": False, "zendesk.html_body_wins": False},
         {"zendesk.not_relevant_needs_comment": False},
+        {"freshdesk.note_by_contact": "forbidden"},
+        {"freshdesk.note_by_contact": "invalid"},
+        {"freshdesk.incoming_note_reopens": True, "freshdesk.incoming_note_by_requester": True},
+        {"freshdesk.rings_for_own_writes": True},
+        {"freshdesk.ring_body_wrapped": True, "freshdesk.updated_since_inclusive": True},
+        {"freshdesk.note_moves_updated_at": False},
+        {"freshdesk.external_id": "invalid_field"},
+        {"freshdesk.external_id": "require_feature", "freshdesk.duplicate_names_contact": "none"},
+        {"freshdesk.html_survives": "all", "freshdesk.source_13_accepted": True},
+        {"freshdesk.reply_needs_email": False, "freshdesk.sub_limit_in_headers": True},
     ],
-    ids=lambda switches: "+".join(switches),
+    ids=lambda switches: "+".join(f"{name}={value}" for name, value in switches.items()),
 )
 def test_conversation_works_whichever_way_an_unconfirmed_fact_goes(world: World, switches: dict[str, Any]) -> None:
     world.faults(switches)
@@ -109,7 +119,7 @@ def test_conversation_works_whichever_way_an_unconfirmed_fact_goes(world: World,
     ana.writes(text)
 
     def ticket_ids() -> list[int]:
-        found = world.get("/zendesk/tickets")
+        found = world.get("/helpdesk/tickets")
         return [row["id"] for row in found if text in row["latest"] or row["requester_name"] == ana.name]
 
     ticket = world.ticket(eventually(ticket_ids, lambda ids: len(ids) == 1)[0])

@@ -30,7 +30,7 @@ def _light_agent_comments(world: World, ticket: Ticket) -> None:
 
 
 def _end_user_in_copy_comments(world: World, ticket: Ticket) -> None:
-    copied = world.post("/zendesk/users", {"name": world.words("Carla"), "email": f"{world.words('c')[2:]}@x.example"})
+    copied = world.post("/helpdesk/users", {"name": world.words("Carla"), "email": f"{world.words('c')[2:]}@x.example"})
     ticket.replies(world.words(CANARY), agent=copied["id"])
 
 
@@ -40,13 +40,13 @@ def _requester_comments_by_mail(world: World, ticket: Ticket) -> None:
 
 def _another_ticket_is_merged_in(world: World, ticket: Ticket) -> None:
     requester = ticket.look()["requester_id"]
-    opened = world.post("/zendesk/tickets", {"requester_id": requester, "text": world.words(CANARY), "public": False})
+    opened = world.post("/helpdesk/tickets", {"requester_id": requester, "text": world.words(CANARY), "public": False})
     Ticket(world, opened["id"]).merge_into(ticket)
 
 
 def _agent_opens_a_ticket_of_their_own(world: World, ticket: Ticket) -> None:
     requester = ticket.look()["requester_id"]
-    world.post("/zendesk/tickets", {"requester_id": requester, "text": world.words(CANARY), "public": True})
+    world.post("/helpdesk/tickets", {"requester_id": requester, "text": world.words(CANARY), "public": True})
 
 
 def _whisper_after_solving(world: World, ticket: Ticket) -> None:
@@ -90,10 +90,10 @@ def test_private_first_comment_and_what_the_system_writes_stay(world: World) -> 
     ana = world.customer()
     ticket = ana.has_ticket()
     requester = ticket.look()["requester_id"]
-    opened = world.post("/zendesk/tickets", {"requester_id": requester, "text": world.words(CANARY), "public": True})
+    opened = world.post("/helpdesk/tickets", {"requester_id": requester, "text": world.words(CANARY), "public": True})
     other = Ticket(world, opened["id"])
     other.whispers(world.words(CANARY))
-    world.post(f"/zendesk/tickets/{other.id}/merge", {"into": ticket.id, "public": True})
+    world.post(f"/helpdesk/tickets/{other.id}/merge", {"into": ticket.id, "public": True})
 
     marker = world.words("marker")
     ticket.replies(marker)

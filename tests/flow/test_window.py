@@ -1,5 +1,7 @@
 """Story: the customer service window closes, and opens again."""
 
+import pytest
+
 from tests.flow.waiting import eventually
 from tests.flow.world import World
 
@@ -87,6 +89,7 @@ def test_held_reply_goes_out_when_its_ticket_was_solved_meanwhile(world: World) 
     eventually(lambda: ticket.status, "open")
 
 
+@pytest.mark.helpdesk("zendesk")
 def test_held_reply_goes_out_when_its_ticket_was_closed_and_followed_up_meanwhile(world: World) -> None:
     ana = world.customer()
     ticket = ana.has_ticket()
@@ -106,6 +109,7 @@ def test_held_reply_goes_out_when_its_ticket_was_closed_and_followed_up_meanwhil
     ana.gets(held, newer)
 
 
+@pytest.mark.helpdesk("zendesk")
 def test_hold_of_a_closed_ticket_that_expires_is_told_where_somebody_sees_it_or_kept(world: World) -> None:
     """A closed ticket takes no note: the customer's next ticket does."""
     ana = world.customer()

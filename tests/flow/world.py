@@ -9,7 +9,8 @@ from typing import Any
 
 import httpx
 
-from tests.flow.installation import BASELINE, Installation, failures_in
+from tests.flow.desks import spelt
+from tests.flow.installation import Installation, failures_in
 from tests.flow.waiting import PATIENCE_SECONDS, eventually
 
 HOUR_SECONDS = 3600.0
@@ -24,6 +25,7 @@ class World:
 
     def __init__(self, installation: Installation) -> None:
         self.installation = installation
+        self.desk = installation.desk
         self.http = httpx.Client(base_url=f"{installation.sandbox_url}/sandbox/api", timeout=30)
         self.private: set[str] = set()
         """What must not be in a log."""
@@ -37,12 +39,15 @@ class World:
     # --- the far sides
 
     def get(self, path: str, **params: Any) -> Any:
-        return self.http.get(path, params=params).raise_for_status().json()
+        return self.http.get(self._spelt(path), params=params).raise_for_status().json()
 
     def post(self, path: str, body: object) -> Any:
-        answer = self.http.post(path, json=body)
+        answer = self.http.post(self._spelt(path), json=spelt(body, self.desk))
         assert answer.is_success, f"POST {path}: {answer.status_code} {answer.text[:300]}"
         return answer.json()
+
+    def _spelt(self, path: str) -> str:
+        return path.replace("/helpdesk/", f"/{self.desk.name}/", 1)
 
     def words(self, hint: str) -> str:
         """A text that occurs nowhere else."""
@@ -63,17 +68,17 @@ class World:
         return [row["wamid"] for row in self.post("/customers/messages", body)]
 
     def faults(self, switches: Mapping[str, object] | None = None, **short: object) -> None:
-        """Turn switches: `{"zendesk.down": True}`, or `zendesk_down=True`."""
+        """Turn switches: `{"helpdesk.down": True}`, or `helpdesk_down=True`."""
         spelt = {name.replace("_", ".", 1): value for name, value in short.items()}
         self.post("/faults", {**(switches or {}), **spelt})
 
     def fault(self, name: str) -> Any:
-        return self.get("/faults")[name]["value"]
+        return self.get("/faults")[name.replace("helpdesk.", f"{self.desk.name}.", 1)]["value"]
 
     def mend(self) -> None:
         """Every switch as it was when the installation started."""
         switches = {key: None for key, switch in self.get("/faults").items() if switch["value"] != switch["default"]}
-        self.post("/faults", {**switches, **BASELINE})
+        self.post("/faults", {**switches, **self.desk.baseline})
 
     def advance(self, *, hours: float = 0.0, seconds: float = 0.0) -> datetime:
         """Turn business time forward and wait until every process read it; the new time."""
@@ -92,35 +97,34 @@ class World:
     # --- the helpdesk
 
     def calls_mark(self) -> int:
-        return int(self.get("/zendesk/calls", since=10**9)["mark"])
+        return int(self.get("/helpdesk/calls", since=10**9)["mark"])
 
     def calls_since(self, mark: int, *, refused: bool = True, about: Sequence["Ticket"] | None = None) -> list[str]:
-        """The calls of the helpdesk's API, without the poll of its change feed and without tokens.
+        """The calls of the helpdesk's API, without the poll of its change feed, without tokens and who is an agent.
 
         `refused` False: nor those that were answered with an error. `about`: nor those on other tickets than these,
         which late rings of earlier tests may cause.
         """
-        calls = self.get("/zendesk/calls", since=mark)["calls"]
-        quiet = ("/incremental", "/oauth")
+        calls = self.get("/helpdesk/calls", since=mark)["calls"]
         mine = None if about is None else {str(ticket.id) for ticket in about}
         return [
-            f"{call['endpoint'].split()[0]} {call['path']}"
+            name
             for call in calls
-            if not call["path"].startswith(quiet)
+            if not self.desk.is_quiet(name := f"{call['endpoint'].split()[0]} {call['path']}")
             and (refused or (call["status"] or 200) < 400)
             and (mine is None or not call["path"].startswith("/tickets/") or call["path"].split("/")[2] in mine)
         ]
 
     def tickets(self, customer: "Customer") -> list["Ticket"]:
         """All of one customer's tickets, oldest first."""
-        mine = [row["id"] for row in self.get("/zendesk/tickets") if row["requester_name"] == customer.name]
+        mine = [row["id"] for row in self.get("/helpdesk/tickets") if row["requester_name"] == customer.name]
         return [Ticket(self, ticket_id) for ticket_id in sorted(mine)]
 
     def ticket(self, ticket_id: int) -> "Ticket":
         return Ticket(self, ticket_id)
 
     def users(self, customer: "Customer") -> list[Record]:
-        return [user for user in self.get("/zendesk/users", role="end-user") if user["name"] == customer.name]
+        return [user for user in self.get("/helpdesk/users", role="end-user") if user["name"] == customer.name]
 
     # --- the end of a test
 
@@ -153,8 +157,8 @@ class World:
         log = self.installation.logged_since(self._logs)
         refused = [one for one in self.refusals()[self._refused :] if not one["injected"]]
         assert self.may_be_refused or not refused, f"Meta had to say no: {refused}"
-        warnings = self.get("/zendesk/calls", since=self._calls)["warnings"]
-        assert not warnings, f"Zendesk dropped a part of a request: {warnings}"
+        warnings = self.get("/helpdesk/calls", since=self._calls)["warnings"]
+        assert not warnings, f"the helpdesk took a request with a reservation: {warnings}"
         wamids = {message["wamid"] for customer in self._customers for message in customer.thread()}
         watched = {text for text in self.private | wamids if len(text) >= SHORTEST_WATCHED}
         leaked = [text for text in watched if text in log]
@@ -235,7 +239,7 @@ class Ticket:
     id: int
 
     def look(self) -> Record:
-        found: Record = self.world.get(f"/zendesk/tickets/{self.id}")
+        found: Record = self.world.get(f"/helpdesk/tickets/{self.id}")
         return found
 
     @property
@@ -252,7 +256,7 @@ class Ticket:
         return [
             comment["plain_body"]
             for comment in seen["comments"]
-            if comment["public"] and comment["author_id"] == seen["requester_id"]
+            if comment["public"] and self.world.desk.is_from(seen["requester_id"], comment)
         ]
 
     def notes(self) -> list[str]:
@@ -260,7 +264,7 @@ class Ticket:
         return [
             comment["plain_body"]
             for comment in self.comments()
-            if not comment["public"] and "deskbridge" in comment["custom"]
+            if not comment["public"] and self.world.desk.is_ours(comment)
         ]
 
     def shows(self, *texts: str, patience_seconds: float = PATIENCE_SECONDS) -> None:
@@ -290,7 +294,7 @@ class Ticket:
         if text is not None:
             self.world.private.add(text)
             wish["text"] = text
-        made: Record = self.world.post(f"/zendesk/tickets/{self.id}/comments", wish)["comment"]
+        made: Record = self.world.post(f"/helpdesk/tickets/{self.id}/comments", wish)["comment"]
         return made
 
     def commands(self, command: str) -> str:
@@ -300,16 +304,16 @@ class Ticket:
         return eventually(self.notes, lambda notes: len(notes) > before)[-1]
 
     def change(self, **wish: Any) -> None:
-        self.world.post(f"/zendesk/tickets/{self.id}", wish)
+        self.world.post(f"/helpdesk/tickets/{self.id}", wish)
 
     def close(self) -> None:
-        self.world.post(f"/zendesk/tickets/{self.id}/close", {})
+        self.world.post(f"/helpdesk/tickets/{self.id}/close", {})
 
     def delete(self) -> None:
-        self.world.http.delete(f"/zendesk/tickets/{self.id}").raise_for_status()
+        self.world.http.delete(f"/{self.world.desk.name}/tickets/{self.id}").raise_for_status()
 
     def merge_into(self, other: "Ticket") -> None:
-        self.world.post(f"/zendesk/tickets/{self.id}/merge", {"into": other.id})
+        self.world.post(f"/helpdesk/tickets/{self.id}/merge", {"into": other.id})
 
 
 def in_order(shown: Sequence[str], texts: Sequence[str]) -> bool:

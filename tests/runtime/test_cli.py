@@ -13,6 +13,7 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 COMMANDS = [
     *(["up"], ["serve"], ["worker"], ["scheduler"], ["sandbox"], ["migrate"], ["doctor"], ["reconcile"], ["events"]),
     *(["events", name] for name in ("list", "show", "replay", "drop")),
+    *([["connectors"], ["connectors", "list"], ["connectors", "verify"]]),
     *(["keys"], ["keys", "rotate"]),
 ]
 
@@ -23,7 +24,7 @@ def deskbridge(tmp_path: Path) -> Run:
         own = {
             name: value
             for name, value in os.environ.items()
-            if not name.startswith(("DESKBRIDGE_", "WHATSAPP_", "ZENDESK_"))
+            if not name.startswith(("DESKBRIDGE_", "WHATSAPP_", "ZENDESK_", "FRESHDESK_"))
         }
         return subprocess.run(
             [Path(sys.executable).with_name("deskbridge"), *arguments],
@@ -92,6 +93,27 @@ def test_a_database_that_does_not_answer_is_one_line(deskbridge: Run, tmp_path: 
     assert done.returncode == 1
     assert len(done.stderr.splitlines()) == 1
     assert "DESKBRIDGE_DATABASE_URL" in done.stderr
+
+
+def test_connectors_are_listed_and_one_that_is_unknown_or_not_configured_is_told_in_a_line(deskbridge: Run) -> None:
+    listed = json.loads(deskbridge("connectors", "list", "--json").stdout)
+    assert [one["name"] for one in listed] == ["freshdesk", "zendesk"]
+    assert "FRESHDESK_API_KEY" in listed[0]["variables"]
+    for arguments, named in ((["nope"], "freshdesk, zendesk"), (["freshdesk"], "FRESHDESK_URL")):
+        done = deskbridge("connectors", "verify", *arguments, DESKBRIDGE_SANDBOX="off")
+        assert done.returncode == 1
+        assert named in done.stderr
+        assert done.stderr.count("\n") == 1
+
+
+def test_account_that_does_not_answer_is_a_red_finding_for_each_promise(deskbridge: Run) -> None:
+    account = {"FRESHDESK_URL": "http://127.0.0.1:9", "FRESHDESK_API_KEY": "canary", "DESKBRIDGE_SANDBOX": "off"}
+    done = deskbridge("connectors", "verify", "freshdesk", "--json", **account)
+    assert done.returncode == 1
+    levels = {finding["check"]: finding["level"] for finding in json.loads(done.stdout)}
+    assert levels["its credentials are accepted"] == "red"
+    assert levels["its variables are described"] == "ok"
+    assert "canary" not in done.stdout + done.stderr
 
 
 def test_rotation_of_a_new_database_has_nothing_to_do(deskbridge: Run) -> None:

@@ -16,7 +16,7 @@ from bridge.runtime.settings import (
     sandbox_wanted,
     unknown_variables,
 )
-from connectors.zendesk.settings import ZendeskSettings
+from connectors import registry
 
 ROOT = Path(__file__).parents[2]
 KEY = base64.b64encode(bytes(32)).decode()
@@ -234,14 +234,18 @@ def test_the_example_file_lists_every_variable_with_a_line_of_help() -> None:
     listed = {
         found[1]: lines[number - 1] for number, line in enumerate(lines) if (found := re.match(r"#([A-Z_]+)=$", line))
     }
-    assert [name for name in listed if not name.startswith("ZENDESK_")] == [variable.name for variable in VARIABLES]
-    for variable in VARIABLES:
+    described = [*VARIABLES, *(variable for one in registry.built_in().values() for variable in one.variables)]
+    assert list(listed) == [variable.name for variable in described]
+    for variable in described:
         assert listed[variable.name].lower() == f"# {variable.meaning}.".lower()
-    zendesk = {name: "x" for name in listed if name.startswith("ZENDESK_")} | {
-        "ZENDESK_URL": "https://acme.zendesk.com"
-    }
-    assert set(zendesk) == {
-        *("ZENDESK_URL", "ZENDESK_OAUTH_CLIENT_ID", "ZENDESK_OAUTH_CLIENT_SECRET", "ZENDESK_WEBHOOK_SECRET"),
-        *("ZENDESK_EMAIL", "ZENDESK_API_TOKEN"),
-    }
-    assert ZendeskSettings.from_environment(zendesk).webhook_secrets
+
+
+def test_every_helpdesk_may_be_chosen_and_its_own_variables_are_required() -> None:
+    for name, helpdesk in registry.built_in().items():
+        with pytest.raises(SettingsError) as refused:
+            load_settings(WHATSAPP | {"DESKBRIDGE_HELPDESK": name})
+        assert helpdesk.variables[0].name in str(refused.value)
+    freshdesk = {"FRESHDESK_URL": "https://acme.freshdesk.com", "FRESHDESK_API_KEY": "canary-key"}
+    settings = load_settings(ACCOUNTS | freshdesk | {"DESKBRIDGE_HELPDESK": "freshdesk"})
+    assert settings.helpdesk == "freshdesk"
+    assert settings.helpdesk_variables == freshdesk

@@ -70,7 +70,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--customers", type=int, default=200)
     parser.add_argument("--messages", type=int, help="of each customer; default 5, or 5 a minute")
     parser.add_argument("--replies", type=int, help="altogether; default one for each customer, or that each minute")
-    parser.add_argument("--plan", default="high_volume", help="the helpdesk's plan; default %(default)s")
+    parser.add_argument("--plan", help="the helpdesk's plan; default: the one with the widest limits")
     parser.add_argument("--keep", action="store_true", help="leave database, logs and all for a look, whatever comes")
     parser.add_argument("--list", action="store_true", help="tell the faults and end")
     return parser

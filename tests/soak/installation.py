@@ -29,7 +29,7 @@ from tests import services
 from tests.flow.installation import ACCOUNTS, DESKBRIDGE, OUR_PREFIXES, Process, free_port
 from tests.flow.waiting import eventually
 from tests.soak.cable import Cable
-from tests.soak.helpdesks import Desk
+from tests.soak.helpdesks import SandboxDesk
 
 RECONCILE_SECONDS = 10
 EXPORT_DELAY_SECONDS = 2.0
@@ -60,7 +60,7 @@ class Group:
 class Installation:
     """Everything that runs, in a `with` block. `small_disk`: what is kept lies on a small disk of its own."""
 
-    def __init__(self, *, database: str, desk: Desk, plan: str, small_disk: bool) -> None:
+    def __init__(self, *, database: str, desk: SandboxDesk, plan: str, small_disk: bool) -> None:
         self.database = database
         self.desk = desk
         self._vendor_plan = plan
@@ -215,10 +215,10 @@ class Installation:
         self.run("migrate")
         eventually(lambda: _status(f"{self.sandbox_url}/sandbox/api/state"), 200, patience_seconds=START_SECONDS)
         with self.control() as http:
-            setup = {"whatsapp": ACCOUNTS["whatsapp"], self.desk.name: self.desk.account(self._vendor_plan)}
+            account = self.desk.account(self._vendor_plan, url=self.url)
+            setup = {"whatsapp": ACCOUNTS["whatsapp"], self.desk.name: account}
             http.post("/setup", json=setup).raise_for_status()
-            delay = {f"{self.desk.name}.export_delay_seconds": EXPORT_DELAY_SECONDS}
-            http.post("/faults", json=delay).raise_for_status()
+            http.post("/faults", json=dict(self.desk.desk.baseline)).raise_for_status()
         self.web.start()
         eventually(lambda: _status(f"{self.url}/readyz"), 200, patience_seconds=START_SECONDS)
         self.run("doctor", "--fix")

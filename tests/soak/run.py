@@ -14,7 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.flow.installation import ACCOUNTS, failures_in
 from tests.soak import ledger
 from tests.soak.faults import Fault
-from tests.soak.helpdesks import Desk
+from tests.soak.helpdesks import SandboxDesk
 from tests.soak.installation import (
     ADMIN_TOKEN,
     EXPORT_DELAY_SECONDS,
@@ -67,12 +67,23 @@ class Outcome:
 
 
 def run(
-    plan: Plan, faults: Mapping[str, Fault], *, database: str, desk: Desk, vendor_plan: str, keep: bool = False
+    plan: Plan,
+    faults: Mapping[str, Fault],
+    *,
+    database: str,
+    desk: SandboxDesk,
+    vendor_plan: str | None = None,
+    keep: bool = False,
 ) -> Outcome:
-    """Do it. The folder of a run that does not add up is kept, with `keep` that of any."""
+    """Do it. The folder of a run that does not add up is kept, with `keep` that of any.
+
+    `vendor_plan` None: the helpdesk's plan with the widest limits.
+    """
     began = time.monotonic()
     small_disk = any(faults[strike.fault].needs_small_disk for strike in plan.strikes)
-    with Installation(database=database, desk=desk, plan=vendor_plan, small_disk=small_disk) as installation:
+    with Installation(
+        database=database, desk=desk, plan=vendor_plan or desk.plan, small_disk=small_disk
+    ) as installation:
         outcome = asyncio.run(_run(plan, faults, installation))
         if keep or not outcome.adds_up:
             installation.keep()

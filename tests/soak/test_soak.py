@@ -25,7 +25,7 @@ def test_short_run_adds_up(database: str, faults: list[str]) -> None:
         replies=5,
         faults={name: FAULTS[name].lasts_seconds for name in faults},
     )
-    outcome = run(plan, FAULTS, database=database, desk=HELPDESKS["zendesk"], vendor_plan="high_volume")
+    outcome = run(plan, FAULTS, database=database, desk=HELPDESKS["zendesk"])
     assert outcome.adds_up, render(outcome, database=database, helpdesk="zendesk")
     assert outcome.balance.counts["messages on tickets"] == 15
     assert outcome.searched_bytes > 0

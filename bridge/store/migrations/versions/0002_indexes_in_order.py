@@ -15,9 +15,3 @@ def upgrade() -> None:
     op.create_index("ix_inbox_received", "inbox", ["state", "received_at"])
     op.drop_index("ix_inbox_received_at", "inbox")
     op.create_index("ix_effect_order", "effect", ["state", "lane", "due_at", "id"])
-
-
-def downgrade() -> None:
-    op.drop_index("ix_effect_order", "effect")
-    op.create_index("ix_inbox_received_at", "inbox", ["received_at"])
-    op.drop_index("ix_inbox_received", "inbox")

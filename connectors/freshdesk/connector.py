@@ -1,0 +1,422 @@
+"""How does Freshdesk do what the bridge asks of a helpdesk? The I/O, thin; shapes are in `translate`."""
+
+import contextlib
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+
+import httpx
+
+from connectors.client import remote_client
+from connectors.errors import NeedsOperator, RemoteFailure, RetryLater, TicketUnwritable
+from connectors.freshdesk import install, translate, wire
+from connectors.freshdesk.api import TICKETS_CREATE, TICKETS_LIST, TICKETS_UPDATE, FreshdeskApi
+from connectors.freshdesk.conversations import Conversations
+from connectors.freshdesk.failures import Refused
+from connectors.freshdesk.people import Requesters, Staff
+from connectors.freshdesk.settings import DEFAULT_SOURCE, FreshdeskSettings
+from connectors.interface import (
+    AuthorKind,
+    Budget,
+    ChangePage,
+    Comment,
+    CommentDraft,
+    CommentId,
+    CommentWritten,
+    EffectKey,
+    Finding,
+    HelpdeskLimits,
+    RequesterDraft,
+    RequesterRef,
+    Successor,
+    TicketDraft,
+    TicketId,
+    TicketStatus,
+    TicketWritten,
+)
+
+LIMITS = HelpdeskLimits(
+    comment_bytes=60_000,
+    subject_characters=150,
+    ticket_writes=0,
+    ticket_writes_period_seconds=60,
+    call_timeout_seconds=20.0,
+    late_write_seconds=5.0,
+)
+OVERLAP = timedelta(minutes=2)
+"""How far the list of changed tickets is read again: it may show a change later than its time says."""
+
+_PAGE_SIZE = 100
+_LAST_PAGE = 300
+"""Beyond it Freshdesk lists nothing (fact sheet Freshdesk 1)."""
+_SECOND = timedelta(seconds=1)
+_ONE_ACT = timedelta(seconds=3)
+"""What a merge does to two tickets carries times no further apart."""
+
+
+@contextlib.asynccontextmanager
+async def connect(
+    environment: Mapping[str, str], *, budget: Budget, on_warning: Callable[[str], None]
+) -> AsyncIterator["Freshdesk"]:
+    """The connector and its connections, for one event loop. Raises `InvalidConfiguration`."""
+    settings = FreshdeskSettings.from_environment(environment)
+    async with remote_client(
+        settings.url,
+        timeout_seconds=LIMITS.call_timeout_seconds,
+        headers={"Accept": "application/json", "User-Agent": "deskbridge"},
+    ) as client:
+        yield Freshdesk(client, settings, budget=budget, on_warning=on_warning)
+
+
+class Freshdesk:
+    """`HelpdeskConnector`, `FeedsChanges`, `KnowsMerges`, `ReopensAfterwards` and `Installs` for one account.
+
+    `on_warning` is told the cause of each call that Freshdesk took with a reservation.
+    """
+
+    def __init__(
+        self,
+        client: httpx.AsyncClient,
+        settings: FreshdeskSettings,
+        *,
+        budget: Budget,
+        on_warning: Callable[[str], None],
+    ) -> None:
+        self._api = FreshdeskApi(client, settings, budget=budget, on_warning=on_warning)
+        self._settings = settings
+        self._requesters = Requesters(self._api)
+        self._staff = Staff(self._api)
+        self._conversations = Conversations(self._api)
+
+    @property
+    def limits(self) -> HelpdeskLimits:
+        return LIMITS
+
+    async def check(self) -> None:
+        await self._api.get(wire.Agent, "/agents/me", cause="check")
+
+    async def find_or_create_requester(self, draft: RequesterDraft) -> RequesterRef:
+        return await self._requesters.find_or_create(draft)
+
+    # Tickets
+
+    def prepare_ticket(self, draft: TicketDraft, *, key: EffectKey) -> bytes:
+        return translate.prepared_ticket(draft, key=key, defaults=self._settings.ticket_defaults)
+
+    async def open_ticket(self, prepared: bytes, *, key: EffectKey, repeat: bool) -> TicketWritten:
+        """Nothing makes a repeat harmless: the requester's tickets are looked through for the key first."""
+        request = translate.read_ticket(prepared)
+        requester_id = int(request.ticket["requester_id"])
+        ticket = await self._opened(requester_id, key) if repeat else None
+        was_there = ticket is not None
+        if ticket is None:
+            ticket = await self._post_ticket(request.ticket)
+            if repeat:
+                ticket = await self._keep_first(requester_id, key, ticket)
+            self._check_mark(ticket.description, ticket.description_text, key)
+        ticket_id = TicketId(str(ticket.id))
+        if request.note is None:
+            return TicketWritten(
+                ticket_id, translate.description_id(ticket_id), translate.to_status(ticket), ticket.updated_at
+            )
+        note = await self._conversations.find(ticket_id, key, cause="open_ticket") if was_there else None
+        if note is None:
+            note = await self._post_note(ticket_id, request.note, cause="open_ticket")
+        return TicketWritten(ticket_id, CommentId(str(note.id)), translate.to_status(ticket), note.created_at)
+
+    async def _post_ticket(self, ticket: Mapping[str, object]) -> wire.Ticket:
+        try:
+            return await self._create(ticket)
+        except Refused as refusal:
+            if not refusal.names("source") or ticket["source"] == DEFAULT_SOURCE:
+                raise
+        self._api.warn("source_refused")
+        return await self._create({**ticket, "source": DEFAULT_SOURCE})
+
+    async def _create(self, ticket: Mapping[str, object]) -> wire.Ticket:
+        return await self._api.write(
+            wire.Ticket,
+            "POST",
+            "/tickets",
+            cause="open_ticket",
+            content=translate.encoded(ticket),
+            draws=(TICKETS_CREATE,),
+        )
+
+    async def _opened(self, requester_id: int, key: EffectKey) -> wire.Ticket | None:
+        """The oldest ticket with our key, among the requester's hundred newest."""
+        found = await self._all_opened(requester_id, key)
+        return found[0] if found else None
+
+    async def _all_opened(self, requester_id: int, key: EffectKey) -> list[wire.Ticket]:
+        tickets, _ = await self._api.get_page(
+            wire.Ticket,
+            "/tickets",
+            cause="open_ticket",
+            params={
+                "requester_id": requester_id,
+                "include": "description",
+                "order_by": "created_at",
+                "order_type": "desc",
+                "per_page": _PAGE_SIZE,
+            },
+            draws=(TICKETS_LIST,),
+        )
+        mark = translate.mark_of(key)
+        marked = [t for t in tickets if _mark_of_description(t) == mark and not translate.is_gone(t)]
+        return sorted(marked, key=lambda ticket: ticket.id)
+
+    async def _keep_first(self, requester_id: int, key: EffectKey, written: wire.Ticket) -> wire.Ticket:
+        """A first attempt may have come through after we looked: of two tickets with one key the later one goes."""
+        with contextlib.suppress(RemoteFailure):
+            first, *doubles = await self._all_opened(requester_id, key) or [written]
+            for double in doubles:
+                self._api.warn("double_removed")
+                await self._api.send("DELETE", f"/tickets/{double.id}", cause="open_ticket", safe=True)
+            return first
+        return written
+
+    # Comments
+
+    def prepare_comment(self, draft: CommentDraft, *, key: EffectKey) -> bytes:
+        return translate.prepared_comment(draft, key=key)
+
+    async def add_comment(
+        self, ticket_id: TicketId, prepared: bytes, *, key: EffectKey, repeat: bool
+    ) -> CommentWritten:
+        """A note; where it has to, a second call opens the ticket. A repeat looks for the key on the last page first,
+        and once more afterwards, since nothing stops a first write that is still on its way."""
+        request = translate.read_comment(prepared)
+        note = await self._conversations.find(ticket_id, key, cause="add_comment") if repeat else None
+        if note is None:
+            note = await self._post_note(ticket_id, request.note, cause="add_comment")
+            if repeat:
+                note = await self._conversations.keep_first(ticket_id, key, note)
+            self._check_mark(note.body, note.body_text, key)
+        status, written_at = None, note.created_at
+        if request.reopen or request.marks is not None:
+            ticket = await self._follow_up(ticket_id, request)
+            if ticket is not None:
+                status, written_at = translate.to_status(ticket), max(written_at, ticket.updated_at)
+        if status is TicketStatus.GONE:
+            raise TicketUnwritable("gone")
+        return CommentWritten(CommentId(str(note.id)), status, written_at)
+
+    async def _post_note(self, ticket_id: TicketId, note: Mapping[str, object], *, cause: str) -> wire.Conversation:
+        path = f"/tickets/{ticket_id}/notes"
+        try:
+            return await self._api.write(wire.Conversation, "POST", path, cause=cause, content=translate.encoded(note))
+        except Refused as refusal:
+            if refusal.status in {404, 405}:
+                await self._raise_if_gone(ticket_id)
+            if not refusal.names("user_id") or not await self._requesters.exists(note.get("user_id")):
+                raise
+        except NeedsOperator as failure:
+            if failure.code != "access_denied" or "user_id" not in note:
+                raise
+        # The account does not let our key speak for a contact (unconfirmed): ours by name, still incoming.
+        self._api.warn("author_refused")
+        unnamed = {name: value for name, value in note.items() if name != "user_id"}
+        return await self._api.write(wire.Conversation, "POST", path, cause=cause, content=translate.encoded(unnamed))
+
+    async def _follow_up(self, ticket_id: TicketId, request: translate.PreparedComment) -> wire.Ticket | None:
+        """What the note itself cannot say. It is written, so its own verdict stands whatever becomes of this."""
+        ticket = None
+        try:
+            if request.reopen:
+                ticket = await self._update(ticket_id, {"status": translate.OPEN})
+            if request.marks is not None:
+                if ticket is None:
+                    ticket = await self._ticket(ticket_id)
+                tags = translate.tags_with(request.marks, ticket.tags or ())
+                if sorted(tags) != sorted(ticket.tags or ()) and not translate.is_gone(ticket):
+                    ticket = await self._update(ticket_id, {"tags": tags})
+        except TicketUnwritable:
+            raise  # a note in the bin, where nobody sees it
+        except RemoteFailure:
+            self._api.warn("not_followed_up")
+        return ticket
+
+    async def _update(self, ticket_id: TicketId, changes: Mapping[str, object]) -> wire.Ticket:
+        try:
+            return await self._api.write(
+                wire.Ticket,
+                "PUT",
+                f"/tickets/{ticket_id}",
+                cause="update_ticket",
+                content=translate.encoded(changes),
+                draws=(TICKETS_UPDATE,),
+            )
+        except Refused as refusal:
+            if refusal.status in {404, 405}:
+                await self._raise_if_gone(ticket_id)
+            raise
+
+    async def _raise_if_gone(self, ticket_id: TicketId) -> None:
+        if translate.is_gone(await self._ticket(ticket_id)):
+            raise TicketUnwritable("gone")
+
+    async def _ticket(
+        self, ticket_id: TicketId, *, cause: str = "read_ticket", with_stats: bool = False
+    ) -> wire.Ticket:
+        """Raises `TicketUnwritable` for one that is not there, archived ones included."""
+        params = {"include": "stats"} if with_stats else None
+        try:
+            return await self._api.get(wire.Ticket, f"/tickets/{ticket_id}", cause=cause, params=params)
+        except Refused as refusal:
+            if refusal.status == 404:
+                raise TicketUnwritable("gone") from None
+            raise
+
+    def _check_mark(self, body: str | None, text: str | None, key: EffectKey) -> None:
+        """Told at once, not when it is missed: without the mark a repeat would be written twice."""
+        shown = text if text is not None else translate.plain_of(body or "")
+        if translate.mark_in(shown) != translate.mark_of(key):
+            self._api.warn("mark_lost")
+
+    # ReopensAfterwards
+
+    async def reopen_if_put_aside(self, ticket_id: TicketId, *, before: datetime) -> TicketStatus:
+        ticket = await self._ticket(ticket_id, cause="reopen", with_stats=True)
+        if translate.is_gone(ticket):
+            raise TicketUnwritable("gone")
+        changed_at = ticket.stats.status_updated_at if ticket.stats else None
+        if ticket.status != translate.OPEN and changed_at is not None and changed_at <= before:
+            ticket = await self._update(ticket_id, {"status": translate.OPEN})
+        return translate.to_status(ticket)
+
+    # What agents wrote
+
+    async def comments_since(self, ticket_id: TicketId, since: datetime) -> Sequence[Comment]:
+        """From the last page backwards until one is older; times are whole seconds, and so `since` is cut."""
+        since = since.replace(microsecond=0)
+        entries = await self._conversations.since(ticket_id, since)
+        entries.sort(key=lambda entry: (entry.created_at, entry.id))
+        return [await self._to_comment(ticket_id, entry) for entry in entries]
+
+    async def _to_comment(self, ticket_id: TicketId, entry: wire.Conversation) -> Comment:
+        author = await self._author(entry)
+        is_merge = author is AuthorKind.STAFF and translate.may_be_merge(entry, own=ticket_id)
+        if is_merge and not entry.private and await self._was_merged_in(ticket_id, entry):
+            author = AuthorKind.SYSTEM
+        return translate.to_comment(entry, author, is_merge=is_merge)
+
+    async def _author(self, entry: wire.Conversation) -> AuthorKind:
+        """Whoever is not certainly staff is not staff."""
+        if not translate.is_spoken(entry):
+            return AuthorKind.SYSTEM
+        if entry.incoming:
+            return AuthorKind.CUSTOMER
+        if entry.user_id is None or not await self._staff.may_reply(entry.user_id):
+            return AuthorKind.SYSTEM
+        return AuthorKind.STAFF
+
+    # KnowsMerges
+
+    async def _was_merged_in(self, ticket_id: TicketId, entry: wire.Conversation) -> bool:
+        """Whether this public note only tells that a ticket was merged into this one: that one was closed in that very
+        moment, or its own last note names this one. Nobody wrote it to the customer."""
+        for other in translate.named_tickets(entry, own=ticket_id)[:2]:
+            try:
+                ticket = await self._ticket(other, cause="find_merge", with_stats=True)
+                if ticket.status != translate.CLOSED:
+                    continue
+                closed_at = ticket.stats.status_updated_at if ticket.stats else None
+                if closed_at is not None and abs(closed_at - entry.created_at) <= _ONE_ACT:
+                    return True
+                last = await self._conversations.last(other, cause="find_merge")
+            except TicketUnwritable:
+                continue
+            if last is not None and ticket_id in translate.named_tickets(last, own=other):
+                return True
+        return False
+
+    async def find_successor(self, ticket_id: TicketId) -> Successor | None:
+        """No field says where a ticket went: it is closed, and its last note names another one of the same customer."""
+        try:
+            ticket = await self._ticket(ticket_id, cause="find_successor")
+            if ticket.status != translate.CLOSED or translate.is_gone(ticket):
+                return None
+            entries = await self._conversations.newest(ticket_id, cause="find_successor")
+            note = next((entry for entry in reversed(entries) if translate.key_of(entry) is None), None)
+            if note is None or not translate.may_be_merge(note, own=ticket_id):
+                return None
+            for other in translate.named_tickets(note, own=ticket_id)[:2]:
+                with contextlib.suppress(TicketUnwritable):
+                    target = await self._ticket(other, cause="find_successor")
+                    if _may_follow(target, ticket):
+                        return Successor(other, note.created_at)
+        except TicketUnwritable:
+            return None
+        return None
+
+    # FeedsChanges
+
+    async def changes_since(self, cursor: str | None, *, start: datetime) -> ChangePage:
+        """The list of tickets by their last change. Raises any `RemoteFailure`.
+
+        A run begins `OVERLAP` before the newest change of the last one, and leaves out what that one told. Within a run
+        the next question starts at the last change met, not at the next page: pages shift while tickets change.
+        """
+        at = _start_of_run(cursor, start)
+        tickets, more = await self._api.get_page(
+            wire.Ticket,
+            "/tickets",
+            cause="changes_since",
+            params={
+                # A second earlier: whether its own second is included is unconfirmed.
+                "updated_since": (at.since - _SECOND).strftime("%Y-%m-%dT%H:%M:%SZ"),
+                "order_by": "updated_at",
+                "order_type": "asc",
+                "include": "stats",
+                "per_page": _PAGE_SIZE,
+                "page": at.page,
+            },
+            draws=(TICKETS_LIST,),
+        )
+        fresh = [t for t in tickets if at.told.get(str(t.id)) != t.updated_at.isoformat()]
+        newest = max([at.until, *(ticket.updated_at for ticket in tickets)])
+        told = {**at.told, **{str(ticket.id): ticket.updated_at.isoformat() for ticket in fresh}}
+        told = {number: when for number, when in told.items() if datetime.fromisoformat(when) >= newest - 2 * OVERLAP}
+        reached = max((ticket.updated_at for ticket in tickets), default=at.since)
+        if not more:
+            step = translate.Cursor(newest, newest, 1, False, told)
+        elif reached - _SECOND > at.since:
+            step = translate.Cursor(reached, newest, 1, True, told)
+        elif at.page < _LAST_PAGE:
+            step = translate.Cursor(at.since, newest, at.page + 1, True, told)
+        else:
+            raise RetryLater("feed_stuck")
+        return ChangePage([translate.to_change(ticket) for ticket in fresh], step.encoded(), end=not more)
+
+    # Installs
+
+    async def inspect(self, *, webhook_url: str, webhook_secrets: Sequence[str]) -> Sequence[Finding]:
+        return await install.inspect(self._api, webhook_url=webhook_url, webhook_secrets=webhook_secrets)
+
+    async def install(self, *, webhook_url: str) -> Mapping[str, str]:
+        """Freshdesk's API makes nothing of what we need: `inspect` says what a person does."""
+        del webhook_url
+        return {}
+
+    async def fetch_field_ids(self) -> Mapping[str, int]:
+        """None: the marks are tags."""
+        return {}
+
+
+def _start_of_run(cursor: str | None, start: datetime) -> translate.Cursor:
+    if cursor is None:
+        return translate.Cursor(start, start, 1, True, {})
+    at = translate.Cursor.decoded(cursor)
+    return at if at.running else translate.Cursor(at.until - OVERLAP, at.until, 1, True, at.told)
+
+
+def _mark_of_description(ticket: wire.Ticket) -> EffectKey | None:
+    if ticket.description_text is not None:
+        return translate.mark_in(ticket.description_text)
+    return translate.mark_in(translate.plain_of(ticket.description or ""))
+
+
+def _may_follow(target: wire.Ticket, ticket: wire.Ticket) -> bool:
+    """Tickets of Freshdesk's own WhatsApp channel belong to it, and another customer's is never written on."""
+    is_free = not translate.is_gone(target) and target.source != translate.NATIVE_WHATSAPP_SOURCE
+    return is_free and target.requester_id == ticket.requester_id

@@ -1,0 +1,170 @@
+"""Who is the customer in Freshdesk, and who of those who write there is staff?"""
+
+import contextlib
+from collections import OrderedDict
+
+from connectors.errors import NeedsOperator, Permanent
+from connectors.freshdesk import translate, wire
+from connectors.freshdesk.api import CONTACTS_LIST, FreshdeskApi
+from connectors.freshdesk.failures import FieldError, Refused
+from connectors.interface import RequesterDraft, RequesterId, RequesterRef
+
+STAFF_REMEMBERED = 10_000
+
+_EXTERNAL_ID, _MOBILE = "unique_external_id", "mobile"
+_COLLABORATOR = "collaborator"
+_STAFF: OrderedDict[tuple[str, int], None] = OrderedDict()
+"""By account and user: staff, while the process lives. Others are asked for anew: they may become staff."""
+
+
+class Requesters:
+    """The contact of a customer. One per event loop."""
+
+    def __init__(self, api: FreshdeskApi) -> None:
+        self._api = api
+
+    async def find_or_create(self, draft: RequesterDraft) -> RequesterRef:
+        """The one contact with the number, in one search; else a contact of our own.
+
+        The search lags by minutes, so it only ever finds contacts who were there long before. Ours are unique by
+        `unique_external_id`: whoever makes one twice is told the first, and two first messages at once make one.
+        """
+        candidates = await self._with_number(draft.wa_id) if draft.wa_id else []
+        if len(candidates) == 1:
+            return RequesterRef(RequesterId(str(candidates[0].id)), adopted=True, candidates=1)
+        return await self._create(draft, candidates=len(candidates))
+
+    async def exists(self, contact_id: object) -> bool:
+        try:
+            contact = await self._api.get(wire.Contact, f"/contacts/{contact_id}", cause="find_requester")
+        except Refused:
+            return False
+        return not contact.deleted
+
+    async def _with_number(self, wa_id: str) -> list[wire.Contact]:
+        params = {"query": translate.number_query(wa_id)}
+        try:
+            found = await self._api.get(wire.ContactSearch, "/search/contacts", cause="find_requester", params=params)
+        except Permanent:
+            # In beta for years: without it, customers who are known by number alone are made anew.
+            self._api.warn("search_refused")
+            return []
+        return translate.with_number(wa_id, found.results)
+
+    async def _create(self, draft: RequesterDraft, *, candidates: int) -> RequesterRef:
+        with_mobile, with_external_id = True, True
+        while True:
+            try:
+                contact = await self._post(draft, with_mobile=with_mobile, with_external_id=with_external_id)
+                return RequesterRef(RequesterId(str(contact.id)), candidates=candidates)
+            except Refused as refused:
+                refusal = refused
+            except NeedsOperator as failure:
+                if failure.code != "require_feature" or not with_external_id or draft.wa_id is None:
+                    raise
+                with_external_id = False
+                continue
+            if (ours := refusal.duplicate(_EXTERNAL_ID)) is not None:
+                return RequesterRef(await self._holder(ours, {_EXTERNAL_ID: translate.external_id(draft)}, refusal))
+            if with_mobile and (taken := refusal.duplicate(_MOBILE)) is not None:
+                adopted = await self._adopt_holder(taken, draft)
+                if adopted is not None and candidates <= 1:
+                    return RequesterRef(adopted, adopted=True, candidates=1)
+                # Of several with the number, or of an agent: the customer is still one person, without it.
+                with_mobile = False
+            elif with_mobile and refusal.names(_MOBILE):
+                with_mobile = False
+            elif with_external_id and refusal.names(_EXTERNAL_ID) and draft.wa_id is not None:
+                # Not on this plan (unconfirmed): the number alone has to tell the customer.
+                with_external_id = False
+            else:
+                raise refusal
+
+    async def _post(self, draft: RequesterDraft, *, with_mobile: bool, with_external_id: bool) -> wire.Contact:
+        content = translate.contact_request(
+            draft,
+            self._api.settings.contact_defaults,
+            with_mobile=with_mobile,
+            with_external_id=with_external_id,
+        )
+        return await self._api.write(wire.Contact, "POST", "/contacts", cause="create_requester", content=content)
+
+    async def _holder(self, error: FieldError, lookup: dict[str, str], refusal: Refused) -> RequesterId:
+        """Who has the value already: as the refusal says, else by asking. Raises the refusal when nobody is found."""
+        if error.existing_id is not None:
+            return RequesterId(str(await self._revived(error.existing_id) or error.existing_id))
+        for state in ({}, {"state": "deleted"}):
+            contacts, _ = await self._api.get_page(
+                wire.Contact,
+                "/contacts",
+                cause="find_requester",
+                params={**lookup, **state},
+                draws=(CONTACTS_LIST,),
+            )
+            if contacts:
+                return RequesterId(str(await self._revived(contacts[0].id) or contacts[0].id))
+        raise refusal
+
+    async def _adopt_holder(self, error: FieldError, draft: RequesterDraft) -> RequesterId | None:
+        """The one contact who has the number; None for an agent, or one who cannot be found."""
+        if error.existing_id is not None:
+            found = await self._revived(error.existing_id)
+            return None if found is None else RequesterId(str(found))
+        contacts, _ = await self._api.get_page(
+            wire.Contact,
+            "/contacts",
+            cause="find_requester",
+            params={_MOBILE: f"+{draft.wa_id}"},
+            draws=(CONTACTS_LIST,),
+        )
+        return RequesterId(str(contacts[0].id)) if len(contacts) == 1 else None
+
+    async def _revived(self, contact_id: int) -> int | None:
+        """The contact, brought back if it was deleted; None for an agent (fact sheet Freshdesk 9.3)."""
+        try:
+            contact = await self._api.get(wire.Contact, f"/contacts/{contact_id}", cause="find_requester")
+        except Refused as refusal:
+            if refusal.status == 404:
+                return None
+            raise
+        if contact.deleted:
+            await self._api.send("PUT", f"/contacts/{contact_id}/restore", cause="find_requester", safe=True)
+        return contact_id
+
+
+class Staff:
+    """Who may speak to customers. One per event loop."""
+
+    def __init__(self, api: FreshdeskApi) -> None:
+        self._api = api
+
+    async def may_reply(self, user_id: int) -> bool:
+        """An agent who is no collaborator. Asked once for each, unless the answer is no."""
+        name = (self._api.settings.url, user_id)
+        if name in _STAFF:
+            _STAFF.move_to_end(name)
+            return True
+        if not await self._ask(user_id):
+            return False
+        _STAFF[name] = None
+        if len(_STAFF) > STAFF_REMEMBERED:
+            _STAFF.popitem(last=False)
+        return True
+
+    async def _ask(self, user_id: int) -> bool:
+        with contextlib.suppress(NeedsOperator):
+            try:
+                agent = await self._api.get(wire.Agent, f"/agents/{user_id}", cause="find_author")
+            except Refused as refusal:
+                if refusal.status == 404:
+                    return False
+                raise
+            return agent.type != _COLLABORATOR
+        # Agents are shown to administrators alone; that somebody is no contact, to everybody.
+        try:
+            await self._api.get(wire.Contact, f"/contacts/{user_id}", cause="find_author")
+        except Refused as refusal:
+            if refusal.status == 404:
+                return True
+            raise
+        return False
