@@ -21,15 +21,20 @@ class Clock:
 
     def business_now(self) -> datetime:
         """Aware UTC, moved by the clock file. A missing or garbled file leaves the last good offset standing."""
-        if self._clock_file is not None:
-            self._read_again_when_due(self._clock_file)
+        if time.monotonic() - self._read_at_seconds >= REREAD_SECONDS:
+            self.was_moved()
         return self.real_now() + self._offset
 
-    def _read_again_when_due(self, clock_file: Path) -> None:
-        now_seconds = time.monotonic()
-        if now_seconds - self._read_at_seconds < REREAD_SECONDS:
-            return
-        self._read_at_seconds = now_seconds
+    def was_moved(self) -> bool:
+        """Read the file at once. True when business time is another than it was."""
+        if self._clock_file is None:
+            return False
+        before = self._offset
+        self._read(self._clock_file)
+        return self._offset != before
+
+    def _read(self, clock_file: Path) -> None:
+        self._read_at_seconds = time.monotonic()
         try:
             offset = timedelta(seconds=float(clock_file.read_text("ascii")))
             # An offset that leaves the calendar is as garbled as one that is not a number.

@@ -122,7 +122,7 @@ def make_recipe_rule(account: Account, *, url: str, secret: str, own_agent_id: i
         {
             "name": "deskbridge",
             "performer": {"type": AGENT, "members": others},
-            "events": [{"field_name": "reply_sent"}, {"field_name": "note_type"}],
+            "events": [{"field_name": "reply_sent"}, {"field_name": "note_type"}, {"field_name": "status"}],
             "webhook": {"url": url, "custom_headers": {SECRET_HEADER: secret}},
         },
         by_setup=True,

@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -88,6 +89,7 @@ class Rig(Stage):
     def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
         self._engine.dispose()
         super().__exit__(kind, *rest)
+        shutil.rmtree(embedded_redis.socket_path(self.data_dir).parent, ignore_errors=True)
 
     # --- the product
 

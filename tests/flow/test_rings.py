@@ -138,3 +138,9 @@ def test_stale_rings_are_refused_and_tickets_found_wherever_they_are_named(world
     assert ring({"ticket_id": "1"}, age_seconds=14 * 60) == 200
     assert ring({"detail": {"id": "1"}}) == 200
     assert ring({"ticket": {"id": 1}}) == 200
+
+
+@pytest.mark.helpdesk("zendesk")
+def test_ring_right_after_the_clock_was_turned_is_heard(world: World) -> None:
+    world.post("/clock", {"advance_seconds": 25 * 3600})
+    assert world.installation.ring({"ticket_id": "1"}) == 200

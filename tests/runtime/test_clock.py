@@ -44,3 +44,15 @@ def test_the_file_is_not_read_for_every_question(tmp_path: Path, monkeypatch: py
     (tmp_path / "clock").write_text("3600")
     assert clock.business_now() <= clock.real_now()
     assert REREAD_SECONDS == 1.0
+
+
+def test_whoever_doubts_the_time_may_have_the_file_read_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bridge.runtime.clock.REREAD_SECONDS", 3600.0)
+    clock = Clock(tmp_path / "clock")
+    clock.business_now()
+    (tmp_path / "clock").write_text("3600")
+    assert (clock.was_moved(), clock.was_moved()) == (True, False)
+    assert clock.business_now() > clock.real_now() + timedelta(seconds=3599)
+    assert not Clock().was_moved()

@@ -31,10 +31,20 @@ async def test_the_recipes_rule_rings_for_other_agents_replies_and_notes_with_th
     assert not [name for name in world.rings[0].headers if "signature" in name or "timestamp" in name]
 
 
-async def test_the_recipes_rule_is_silent_for_changes_customers_mail_and_our_own_agent(world: World) -> None:
+async def test_the_recipes_rule_tells_a_change_of_status(world: World) -> None:
     world.ring_me()
     ticket = await world.ticket()
+    await world.control("POST", f"tickets/{ticket['id']}", {"tags": ["vip"]})
+    await world.freshdesk.drain()
+    assert world.rings == []
     await world.control("POST", f"tickets/{ticket['id']}", {"status": "pending"})
+    await world.freshdesk.drain()
+    assert len(world.rings) == 1
+
+
+async def test_the_recipes_rule_is_silent_for_customers_mail_and_our_own_agent(world: World) -> None:
+    world.ring_me()
+    ticket = await world.ticket()
     await world.says(ticket, "by mail", agent=ticket["requester_id"])
     await world.says(ticket, "by a rule", kind="automation")
     await world.says(ticket, "our own agent works", as_api_user=True)

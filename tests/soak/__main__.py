@@ -24,12 +24,14 @@ def main(arguments: Sequence[str]) -> int:
             only = "" if len(fault.databases) > 1 else f" [{next(iter(fault.databases))} alone]"
             print(f"{name:<26} {fault.explanation}{only}")
         return 0
-    usable = possible(wish.database)
+    usable = possible(database=wish.database, helpdesk=wish.helpdesk)
     if impossible := sorted(set(wish.fault) - set(usable)):
-        print(f"soak: {impossible[0]} cannot be done here on {wish.database}", file=sys.stderr)
+        print(f"soak: {impossible[0]} cannot be done here on {wish.database} with {wish.helpdesk}", file=sys.stderr)
         return 2
     if left_out := sorted(
-        name for name, fault in FAULTS.items() if wish.database in fault.databases and name not in usable
+        name
+        for name, fault in FAULTS.items()
+        if fault.fits(database=wish.database, helpdesk=wish.helpdesk) and name not in usable
     ):
         print(f"soak: left out, since only root may make a small disk: {', '.join(left_out)}", file=sys.stderr)
     names = [] if wish.no_faults else wish.fault or sorted(usable)
@@ -39,17 +41,13 @@ def main(arguments: Sequence[str]) -> int:
         traffic_seconds=wish.minutes * 60,
         customers=wish.customers,
         messages=wish.messages or round(PER_MINUTE * longer),
-        replies=wish.customers if wish.replies is None and longer == 1.0 else _replies(wish, longer),
+        replies=round(wish.customers * longer) if wish.replies is None else wish.replies,
         faults={name: usable[name].lasts_seconds for name in names},
     )
     desk = HELPDESKS[wish.helpdesk]
     outcome = run(plan, usable, database=wish.database, desk=desk, vendor_plan=wish.plan, keep=wish.keep)
     print(render(outcome, database=wish.database, helpdesk=wish.helpdesk), flush=True)
     return 0 if outcome.adds_up else 1
-
-
-def _replies(wish: argparse.Namespace, minutes: float) -> int:
-    return round(wish.customers * minutes) if wish.replies is None else int(wish.replies)
 
 
 def _parser() -> argparse.ArgumentParser:

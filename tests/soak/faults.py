@@ -35,21 +35,29 @@ BEYOND_TIMEOUT_SECONDS = 22.0
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One fault. `lasts_seconds`: from, to. `needs_small_disk`: only where one can be made."""
+    """One fault. `lasts_seconds`: from, to. `needs_small_disk`: only where one can be made.
+
+    `helpdesks`: those that have such a thing; empty: all.
+    """
 
     explanation: str
     strike: Strike
     lasts_seconds: tuple[float, float] = (1.0, 4.0)
     databases: frozenset[str] = BOTH
     needs_small_disk: bool = False
+    helpdesks: frozenset[str] = frozenset()
+
+    def fits(self, *, database: str, helpdesk: str) -> bool:
+        """Whether such an installation can have it."""
+        return database in self.databases and (not self.helpdesks or helpdesk in self.helpdesks)
 
 
-def possible(database: str) -> dict[str, Fault]:
-    """The faults that this machine can do to an installation on this database."""
+def possible(*, database: str, helpdesk: str) -> dict[str, Fault]:
+    """The faults that this machine can do to an installation on this database with this helpdesk."""
     return {
         name: fault
         for name, fault in FAULTS.items()
-        if database in fault.databases and (mounts() or not fault.needs_small_disk)
+        if fault.fits(database=database, helpdesk=helpdesk) and (mounts() or not fault.needs_small_disk)
     }
 
 
@@ -298,7 +306,9 @@ FAULTS: Mapping[str, Fault] = {
         "every call to the helpdesk takes seconds", _of_helpdesk(lambda rng: {"slow_seconds": rng.uniform(1.0, 5.0)})
     ),
     "helpdesk-tokens-end": Fault(
-        "every access token of the helpdesk has expired", _of_helpdesk(lambda _: {"expire_tokens": True})
+        "every access token of the helpdesk has expired",
+        _of_helpdesk(lambda _: {"expire_tokens": True}),
+        helpdesks=frozenset({"zendesk"}),
     ),
     "meta-down": Fault("the Cloud API answers 503", _of_meta(lambda _: {"down": True})),
     "meta-limited": Fault(
