@@ -24,6 +24,7 @@ from bridge.domain.notes import Delivery
 from bridge.store import messages
 from bridge.store.crypto import Vault
 from bridge.store.ids import new_id
+from bridge.store.plain import Plain
 from bridge.store.tables import (
     EPOCH,
     OPEN_STATES,
@@ -170,8 +171,8 @@ def is_head() -> ColumnElement[bool]:
         ~exists().where(
             and_(
                 earlier.c.conversation_id == effect.c.conversation_id,
-                earlier.c.lane == effect.c.lane,
-                earlier.c.state.in_(OPEN),
+                Plain(earlier.c.lane) == effect.c.lane,
+                Plain(earlier.c.state).in_(OPEN),
                 earlier.c.seq < effect.c.seq,
             )
         ),

@@ -68,7 +68,7 @@ def main() -> None:
 
 
 def _others(when: str) -> Line:
-    """On a machine that others use, only ratios and CPU seconds mean anything."""
+    """On a machine that others use, only CPU seconds, memory and calls mean anything."""
     return Line("baseline", "none", f"busy with other things {when}", machine.busy_cores(), "cores")
 
 
