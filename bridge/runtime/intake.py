@@ -29,7 +29,7 @@ from bridge.whatsapp.failures import FailureKind, explain, failure_of, kind_of
 from bridge.whatsapp.translate import translate_message, translate_status
 from connectors.errors import NeedsOperator
 
-STATUSES_AT_ONCE = 200
+STATUSES_AT_ONCE = 100
 UNKNOWN_NUMBER = "unknown phone_number_id"
 PART_UNITS = 9_000
 """A text beyond what WhatsApp sends is shown in parts, each of which fits a comment however it is escaped."""

@@ -30,7 +30,7 @@ Unit = Callable[[Connection], T]
 
 MAX_GROUP = 256
 READERS = 4
-HOLD_SECONDS = 0.02
+HOLD_SECONDS = 0.005
 """After this no further unit begins in a transaction: whoever waits for the lock waits that long and one unit."""
 BUSY_TIMEOUT_MILLISECONDS = 5_000
 
