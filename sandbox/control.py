@@ -38,6 +38,7 @@ class Control:
         self._whatsapp = whatsapp
         self._zendesk = zendesk
         self._freshdesk = freshdesk
+        self._desk = "zendesk"
 
     def routes(self) -> list[Route]:
         """To be mounted under `/sandbox/api`."""
@@ -55,7 +56,7 @@ class Control:
 
     async def _setup(self, request: Request) -> Response:
         wish = await object_of(request)
-        if unknown := sorted(set(wish) - {"whatsapp", "zendesk", "freshdesk"}):
+        if unknown := sorted(set(wish) - {"whatsapp", "zendesk", "freshdesk", "desk"}):
             raise HTTPException(400, f"there is no part {unknown[0]}")
         if any(not isinstance(part, dict) for part in wish.values()):
             raise HTTPException(400, "every part is an object")
@@ -66,6 +67,7 @@ class Control:
                 self._zendesk.setup(wish["zendesk"])
             if "freshdesk" in wish:
                 self._freshdesk.setup(wish["freshdesk"])
+            self._desk = str(wish.get("desk", {}).get("name", self._desk))
         except ValueError as error:
             raise HTTPException(400, str(error)) from error
         self._notify("setup")
@@ -75,12 +77,12 @@ class Control:
         return self._summary()
 
     def _summary(self) -> Json:
-        """`helpdesks` names those that were given a way in; the agent page shows the first."""
+        """`helpdesks` names those that were given a way in, the chosen one (`desk`) first: the agent page shows it."""
         ways_in = {
             "freshdesk": self._freshdesk.summary()["is_open"],
             "zendesk": self._zendesk.summary()["oauth_client_id"],
         }
-        helpdesks = [name for name, way_in in ways_in.items() if way_in]
+        helpdesks = sorted((name for name, way_in in ways_in.items() if way_in), key=lambda name: name != self._desk)
         return Json({"whatsapp": self._whatsapp.summary(), "helpdesks": helpdesks, "clock": self._time()})
 
     async def _reset(self, _request: Request) -> Response:

@@ -305,7 +305,12 @@ class Drain:
         for entry in entries:
             by_shard.setdefault(entry.shard, []).append(entry)
         held = [(self._held[shard], rows) for shard, rows in by_shard.items() if shard in self._held]
-        await asyncio.gather(*(self._under(lease, self._take_in_shard(lease, rows)) for lease, rows in held))
+        outcomes = await asyncio.gather(
+            *(self._under(lease, self._take_in_shard(lease, rows)) for lease, rows in held), return_exceptions=True
+        )
+        for outcome in outcomes:
+            if isinstance(outcome, BaseException):
+                raise outcome
 
     async def _take_in_shard(self, lease: Lease, entries: Sequence[InboxEntry]) -> bool:
         rings = [entry for entry in entries if entry.kind is InboxKind.RING]

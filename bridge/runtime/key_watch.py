@@ -16,7 +16,9 @@ log = structlog.get_logger()
 class KeyWatch:
     """One per process. Keeps our newest key on record as well, or a rotation could not know that we seal under it."""
 
-    def __init__(self, database: Database, keys: MasterKeys, clock: Clock) -> None:
+    def __init__(self, database: Database, keys: MasterKeys, clock: Clock, *, seals_anyway: bool) -> None:
+        """`seals_anyway`: this process goes on sealing although it cannot open everything, like the edge."""
+        self._seals_anyway = seals_anyway
         self._database = database
         self._keys = keys
         self._clock = clock
@@ -26,9 +28,9 @@ class KeyWatch:
         """Raises `UnknownKey`, `StoreUnavailable`. An unknown key is one alarm and one line, however often we look."""
         names = await self._database.read(keyring.on_record)
         newest = self._keys.names[0]
-        if newest not in names:
-            await self._database.write(lambda connection: keyring.put_on_record(connection, newest))
         unknown = sorted(names.difference(self._keys.names))
+        if newest not in names and (self._seals_anyway or not unknown):
+            await self._database.write(lambda connection: keyring.put_on_record(connection, newest))
         for name in unknown:
             await self._tell(name)
         if unknown:

@@ -108,7 +108,7 @@ def _sandbox_role(settings: Settings, accounts: SandboxAccounts, *, url: str) ->
     assert clock_file is not None
 
     def ready() -> bool:
-        if not _takes_setup(url, accounts, public_url=settings.public_url):
+        if not _takes_setup(url, accounts, settings):
             return False
         sandbox_accounts.remember_address(settings.data_dir, url)
         return True
@@ -122,8 +122,9 @@ def _sandbox_role(settings: Settings, accounts: SandboxAccounts, *, url: str) ->
     )
 
 
-def _takes_setup(url: str, accounts: SandboxAccounts, *, public_url: str) -> bool:
-    body = json.dumps(accounts.setup_request(public_url=public_url)).encode()
+def _takes_setup(url: str, accounts: SandboxAccounts, settings: Settings) -> bool:
+    request = accounts.setup_request(public_url=settings.public_url, helpdesk=settings.helpdesk)
+    body = json.dumps(request).encode()
     return _status(url, "POST", "/sandbox/api/setup", body) == http.HTTPStatus.OK
 
 

@@ -152,16 +152,23 @@ class HelpdeskBudget:
             drawing = await self._buckets.take(wanted)
         except (RedisError, OSError):
             wait, blocking = self._take_own(wanted)
+            self._usage.clear()
         else:
             wait, blocking = drawing.wait_seconds, drawing.blocking
-            self._usage.update(drawing.usage)
-            while len(self._usage) > BUCKETS_REMEMBERED:
-                self._usage.pop(next(iter(self._usage)))
+            self._remember(drawing.usage)
+            self._own.clear()
         if wait > 0:
             if not self._learnt:
                 wait = min(wait, GUESSED_SECONDS)
             raise RateLimited("ours" if blocking is None else blocking.name, after_seconds=wait)
         self._metrics.count("deskbridge_helpdesk_calls_total", cause)
+
+    def _remember(self, usage: Mapping[str, Usage]) -> None:
+        for name, used in usage.items():
+            self._usage.pop(name, None)
+            self._usage[name] = used  # last in line to be forgotten
+        while len(self._usage) > BUCKETS_REMEMBERED:
+            self._usage.pop(next(iter(self._usage)))
 
     def _take_own(self, wanted: Sequence[Bucket]) -> tuple[float, Bucket | None]:
         now = time.monotonic()

@@ -155,7 +155,9 @@ async def _read(services: Services, ticket: Ticket) -> Reading:
     successor = None
     if isinstance(connector, KnowsMerges) and any(comment.is_merge for comment in comments):
         successor = await connector.find_successor(TicketId(ticket.remote_id))
-    status = await _read_status(connector, ticket, comments) if successor is None else None
+    # What was merged is closed for us, whatever its status says there.
+    is_ours = successor is None and ticket.status != TicketStatus.CLOSED
+    status = await _read_status(connector, ticket, comments) if is_ours else None
     return Reading(comments, successor, status)
 
 

@@ -30,9 +30,11 @@ class SandboxAccounts:
     helpdesks: Mapping[str, Mapping[str, str]] = field(repr=False)
     """The account of each helpdesk that the sandbox plays, by the connector's name."""
 
-    def setup_request(self, *, public_url: str) -> dict[str, Mapping[str, str]]:
-        """What the sandbox is told at its start (`POST /sandbox/api/setup`). `public_url`: where we listen."""
+    def setup_request(self, *, public_url: str, helpdesk: str) -> dict[str, Mapping[str, str]]:
+        """What the sandbox is told at its start (`POST /sandbox/api/setup`). `public_url`: where we listen; `helpdesk`:
+        the one whose desk its pages show."""
         return {
+            "desk": {"name": helpdesk},
             "whatsapp": {
                 "app_id": self.app_id,
                 "app_secret": self.app_secret,

@@ -242,7 +242,8 @@ async def _start(services: Services, lease: Lease, step: Send) -> bool:
         )
         if head is None or head.id != step.effect.id or head.state is not EffectState.READY:
             return False
-        assert head.message_id is not None
+        if head.message_id is None or head.message_id != step.effect.message_id:
+            return False
         outbox.mark_performing(connection, [head.id], real_now=moment.real)
         messages.start_sending(connection, head.message_id, now=moment.business)
         return True

@@ -198,7 +198,7 @@ class Upkeep:
         self, store: Store, channel: Channel, redis: Redis, metrics: WorkerMetrics, field_ids: dict[str, int]
     ) -> None:
         self._store = store
-        self._key_watch = KeyWatch(store.database, store.vault.keys, store.clock)
+        self._key_watch = KeyWatch(store.database, store.vault.keys, store.clock, seals_anyway=False)
         self._channel = channel
         self._redis = redis
         self._metrics = metrics

@@ -10,7 +10,8 @@ from sqlalchemy import Connection, bindparam, delete, exists, select, text, upda
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from bridge.domain.inbox_item import InboxItem, InboxKind
-from bridge.store.crypto import CannotDecrypt, Vault
+from bridge.store import keyring
+from bridge.store.crypto import CannotDecrypt, UnknownKey, Vault
 from bridge.store.database import Database, StoreUnavailable
 from bridge.store.ids import new_id, shard_of
 from bridge.store.tables import EPOCH, MICROSECOND, InboxState, inbox, message
@@ -120,8 +121,13 @@ def load_due(
     connection: Connection, vault: Vault, *, shards: Sequence[int], now: datetime, limit: int
 ) -> list[InboxEntry]:
     """What waits on these shards, oldest first. A row that does not open is there with no body."""
-    rows = connection.execute(_DUE, {"shards": shards, "now": now, "limit": limit})
-    return [_entry(row, vault) for row in rows]
+    rows = connection.execute(_DUE, {"shards": shards, "now": now, "limit": limit}).all()
+    try:
+        return [_entry(row, vault) for row in rows]
+    except UnknownKey as unknown:
+        if unknown.key in keyring.on_record(connection):
+            raise  # it opens once this process knows the key
+    return [_entry(row, vault, damaged=(CannotDecrypt, UnknownKey)) for row in rows]
 
 
 _DUE = (
@@ -138,14 +144,15 @@ _DUE = (
 _CHANGE = update(inbox).where(inbox.c.id.in_(bindparam("ids", expanding=True)))
 
 
-def _entry(row: Any, vault: Vault) -> InboxEntry:
+def _entry(row: Any, vault: Vault, *, damaged: tuple[type[Exception], ...] = (CannotDecrypt,)) -> InboxEntry:
+    """With no body where that is `damaged`."""
     return InboxEntry(
         id=row.id,
         source=row.source,
         kind=InboxKind(row.kind),
         channel=row.channel,
         shard=row.shard,
-        body=_body(row, vault),
+        body=_body(row, vault, damaged),
         received_at=row.received_at,
         position=row.position,
         attempts=row.attempts,
@@ -154,10 +161,10 @@ def _entry(row: Any, vault: Vault) -> InboxEntry:
     )
 
 
-def _body(row: Any, vault: Vault) -> bytes | None:
+def _body(row: Any, vault: Vault, damaged: tuple[type[Exception], ...]) -> bytes | None:
     try:
         return vault.unseal(row.body, BODY, row.id)
-    except CannotDecrypt:
+    except damaged:
         return None
 
 

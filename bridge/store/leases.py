@@ -68,6 +68,10 @@ def claim(
 
 
 def _raise_fence(connection: Connection, number: int, *, holder: str, real_now: datetime) -> int:
+    transaction = connection.get_nested_transaction() or connection.get_transaction()
+    assert transaction is not None
+    held = _checked.get(transaction, set())
+    held -= {lease for lease in held if lease.shard == number}
     fence: int = connection.execute(
         update(shard)
         .where(shard.c.id == number)

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import httpx
 
 from connectors.client import remote_client
-from connectors.errors import NeedsOperator, RemoteFailure, RetryLater, TicketUnwritable
+from connectors.errors import NeedsOperator, OutcomeUnknown, RemoteFailure, RetryLater, TicketUnwritable
 from connectors.freshdesk import install, translate, wire
 from connectors.freshdesk.api import TICKETS_CREATE, TICKETS_LIST, TICKETS_UPDATE, FreshdeskApi
 from connectors.freshdesk.conversations import Conversations
@@ -111,7 +111,7 @@ class Freshdesk:
         if ticket is None:
             ticket = await self._post_ticket(request.ticket)
             if repeat:
-                ticket = await self._keep_first(requester_id, key, ticket)
+                ticket = await self._keep_first(requester_id, key) or ticket
             self._check_mark(ticket.description, ticket.description_text, key)
         ticket_id = TicketId(str(ticket.id))
         if request.note is None:
@@ -120,7 +120,11 @@ class Freshdesk:
             )
         note = await self._conversations.find(ticket_id, key, cause="open_ticket") if was_there else None
         if note is None:
-            note = await self._post_note(ticket_id, request.note, cause="open_ticket")
+            try:
+                note = await self._post_note(ticket_id, request.note, cause="open_ticket")
+            except RemoteFailure:
+                # The ticket is there whatever became of the note: a repeat finds it, a new attempt would open another.
+                raise OutcomeUnknown("note_missing") from None
         return TicketWritten(ticket_id, CommentId(str(note.id)), translate.to_status(ticket), note.created_at)
 
     async def _post_ticket(self, ticket: Mapping[str, object]) -> wire.Ticket:
@@ -143,8 +147,13 @@ class Freshdesk:
         )
 
     async def _opened(self, requester_id: int, key: EffectKey) -> wire.Ticket | None:
-        """The oldest ticket with our key, among the requester's hundred newest."""
+        """The oldest ticket with our key, among the requester's hundred newest. A first attempt may come through after
+        it was looked for: of two tickets with one key the later one goes."""
         found = await self._all_opened(requester_id, key)
+        for double in found[1:]:
+            self._api.warn("double_removed")
+            with contextlib.suppress(RemoteFailure):
+                await self._api.send("DELETE", f"/tickets/{double.id}", cause="open_ticket", safe=True)
         return found[0] if found else None
 
     async def _all_opened(self, requester_id: int, key: EffectKey) -> list[wire.Ticket]:
@@ -165,15 +174,12 @@ class Freshdesk:
         marked = [t for t in tickets if _mark_of_description(t) == mark and not translate.is_gone(t)]
         return sorted(marked, key=lambda ticket: ticket.id)
 
-    async def _keep_first(self, requester_id: int, key: EffectKey, written: wire.Ticket) -> wire.Ticket:
-        """A first attempt may have come through after we looked: of two tickets with one key the later one goes."""
-        with contextlib.suppress(RemoteFailure):
-            first, *doubles = await self._all_opened(requester_id, key) or [written]
-            for double in doubles:
-                self._api.warn("double_removed")
-                await self._api.send("DELETE", f"/tickets/{double.id}", cause="open_ticket", safe=True)
-            return first
-        return written
+    async def _keep_first(self, requester_id: int, key: EffectKey) -> wire.Ticket | None:
+        """`_opened` after a write: where it cannot look, the next repeat does."""
+        try:
+            return await self._opened(requester_id, key)
+        except RemoteFailure:
+            raise OutcomeUnknown("not_looked_through") from None
 
     # Comments
 
@@ -190,7 +196,7 @@ class Freshdesk:
         if note is None:
             note = await self._post_note(ticket_id, request.note, cause="add_comment")
             if repeat:
-                note = await self._conversations.keep_first(ticket_id, key, note)
+                note = await self._conversations.keep_first(ticket_id, key) or note
             self._check_mark(note.body, note.body_text, key)
         status, written_at = None, note.created_at
         if request.reopen or request.marks is not None:

@@ -8,7 +8,7 @@ import contextlib
 from collections import OrderedDict
 from datetime import datetime
 
-from connectors.errors import RemoteFailure, TicketUnwritable
+from connectors.errors import OutcomeUnknown, RemoteFailure, TicketUnwritable
 from connectors.freshdesk import translate, wire
 from connectors.freshdesk.api import FreshdeskApi
 from connectors.freshdesk.failures import Refused
@@ -53,19 +53,21 @@ class Conversations:
         return entries[-1] if entries else None
 
     async def find(self, ticket_id: TicketId, key: EffectKey, *, cause: str) -> wire.Conversation | None:
-        """Our note with this key, the first of them."""
+        """Our note with this key. A first attempt may come through after it was looked for: of two notes with one key
+        the later one goes."""
         found = await self._all_with(ticket_id, key, cause=cause)
+        for double in found[1:]:
+            self._api.warn("double_removed")
+            with contextlib.suppress(RemoteFailure):
+                await self._api.send("DELETE", f"/conversations/{double.id}", cause=cause, safe=True)
         return found[0] if found else None
 
-    async def keep_first(self, ticket_id: TicketId, key: EffectKey, written: wire.Conversation) -> wire.Conversation:
-        """A first attempt may have come through after we looked: of two notes with one key the later one goes."""
-        with contextlib.suppress(RemoteFailure):
-            first, *doubles = await self._all_with(ticket_id, key, cause="add_comment") or [written]
-            for double in doubles:
-                self._api.warn("double_removed")
-                await self._api.send("DELETE", f"/conversations/{double.id}", cause="add_comment", safe=True)
-            return first
-        return written
+    async def keep_first(self, ticket_id: TicketId, key: EffectKey) -> wire.Conversation | None:
+        """`find` after a write: where it cannot look, the next repeat does."""
+        try:
+            return await self.find(ticket_id, key, cause="add_comment")
+        except RemoteFailure:
+            raise OutcomeUnknown("not_looked_through") from None
 
     async def _all_with(self, ticket_id: TicketId, key: EffectKey, *, cause: str) -> _Entries:
         mark = translate.mark_of(key)

@@ -11,7 +11,7 @@ import html
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -142,13 +142,13 @@ def prepared_comment(draft: CommentDraft, *, key: EffectKey) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class PreparedTicket:
-    ticket: dict[str, Any]
-    note: dict[str, Any] | None
+    ticket: dict[str, Any] = field(repr=False)
+    note: dict[str, Any] | None = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class PreparedComment:
-    note: dict[str, Any]
+    note: dict[str, Any] = field(repr=False)
     reopen: bool
     marks: list[str] | None
 

@@ -20,6 +20,13 @@ async def test_setup_again_changes_nothing_and_resets_nothing(world: World) -> N
     assert after["whatsapp"]["customers"] == 1
 
 
+async def test_the_desk_that_was_chosen_is_named_first(world: World) -> None:
+    await world.control("/setup", {"zendesk": {"oauth_client_id": "a", "oauth_client_secret": "b" * 64}})
+    await world.control("/setup", {"freshdesk": {"api_key": "sandbox-key-0123456789"}})
+    assert (await world.look("/state"))["helpdesks"] == ["zendesk", "freshdesk"]
+    assert (await world.control("/setup", {"desk": {"name": "freshdesk"}}))["helpdesks"] == ["freshdesk", "zendesk"]
+
+
 async def test_setup_refuses_what_it_does_not_know(world: World) -> None:
     wishes: list[dict[str, dict[str, object]]] = [
         {"whatsapp": {"shoe_size": 44}},

@@ -75,14 +75,18 @@ async def test_value_comes_back_once_others_can_read_what_was_written(database: 
     assert await names(other) == ["a"]
 
 
-async def test_what_waits_together_is_one_transaction(database: Database) -> None:
+@pytest.mark.parametrize(("hold_seconds", "transactions"), [(60.0, 2), (0.0, 7)])
+async def test_what_waits_together_is_one_transaction_while_nobody_waits_too_long(
+    database: Database, monkeypatch: pytest.MonkeyPatch, hold_seconds: float, transactions: int
+) -> None:
+    monkeypatch.setattr("bridge.store.database.HOLD_SECONDS", hold_seconds)
     with counted_commits() as commits:
         async with Held(database):
             tasks = waiting(database, *"abcdef")
             await asyncio.sleep(0)
             assert commits == []
         assert await asyncio.gather(*tasks) == list("abcdef")
-    assert len(commits) == 2
+    assert len(commits) == transactions
 
 
 async def test_failing_unit_takes_nobody_with_it_and_leaves_nothing(database: Database) -> None:

@@ -209,9 +209,18 @@ async def test_many_pages_are_all_seen(filled: Database) -> None:
 async def test_event_under_an_unknown_key_is_no_dead_letter(filled: Database) -> None:
     """It waits like everything while the database is away: the rows stay new, and nothing is counted against them."""
     rewrite(filled, BOTH)
+    filled.write_now(lambda connection: keyring.put_on_record(connection, NEW_NAME))
     blind = Vault(MasterKeys([OLD]), index_key=OLD)
     with pytest.raises(UnknownKey):
         filled.read_now(lambda connection: inbox.load_due(connection, blind, shards=range(32), now=NOW, limit=9))
+
+
+async def test_event_under_a_key_that_nobody_ever_used_is_damaged_and_stops_nobody(filled: Database) -> None:
+    rewrite(filled, BOTH)
+    blind = Vault(MasterKeys([OLD]), index_key=OLD)
+    entries = filled.read_now(lambda connection: inbox.load_due(connection, blind, shards=range(32), now=NOW, limit=9))
+    assert entries
+    assert [entry.body for entry in entries] == [None] * len(entries)
 
 
 async def test_key_is_on_record_until_it_is_struck_off(filled: Database) -> None:

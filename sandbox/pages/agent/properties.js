@@ -24,7 +24,7 @@ function drawRequester(person) {
   }
   at("requester").replaceChildren(avatar(person.name),
     make("div", {}, make("strong", { dir: "auto" }, person.name),
-      ...[person.phone, person.email, person.external_id].filter(Boolean).map((line) => make("span", {}, String(line)))));
+      ...[person.phone ?? person.mobile, person.email, person.external_id].filter(Boolean).map((line) => make("span", {}, String(line)))));
 }
 
 export function drawProperties(ticket, agentId) {
