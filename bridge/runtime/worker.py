@@ -123,9 +123,8 @@ async def _drain(workshop: Workshop, *, holder: str, stop: threading.Event) -> N
     try:
         await services.upkeep()
         await Drain(services, holder=holder, stop=stop).run()
-    except UnknownKey as unknown:
-        # Whoever knows the key takes our share meanwhile.
-        log.warning("key.unknown", code=unknown.key)
+    except UnknownKey:
+        # Said once, by the upkeep. Whoever knows the key takes our share meanwhile.
         await _leave(workshop, holder)
         await asyncio.sleep(STORE_PATIENCE_SECONDS)
     except StoreUnavailable:
