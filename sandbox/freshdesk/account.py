@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sandbox.clock import SandboxClock
-from sandbox.freshdesk.faults import Faults
+from sandbox.faults import Faults
 from sandbox.freshdesk.limits import Limits
 from sandbox.freshdesk.store import Store
 from sandbox.freshdesk.wire import Record, iso

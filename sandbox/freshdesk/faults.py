@@ -3,19 +3,7 @@
 Where a switch means the same as one of the simulated Zendesk, it has the same name.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
-
-
-@dataclass(frozen=True, slots=True)
-class Switch:
-    """One switch: its value when nothing is wrong, and one line for the person who turns it."""
-
-    default: Any
-    help: str
-    choices: tuple[str, ...] = ()
-
+from sandbox.faults import Switch
 
 SWITCHES: dict[str, Switch] = {
     "only": Switch(
@@ -131,78 +119,3 @@ SWITCHES: dict[str, Switch] = {
         True, "An attachment's URL answers 400 to a request with an Authorization header"
     ),
 }
-
-
-class Faults:
-    """The switches with their values. Keys in `update` and `describe` begin with `freshdesk.`."""
-
-    def __init__(self) -> None:
-        self._values: dict[str, Any] = {}
-        self.reset()
-
-    def reset(self) -> None:
-        """Everything as it is when nothing is wrong."""
-        self._values = {name: switch.default for name, switch in SWITCHES.items()}
-
-    def describe(self) -> dict[str, dict[str, Any]]:
-        """Every switch: `{"freshdesk.down": {"value": false, "default": false, "help": "…"}}`."""
-        return {
-            f"freshdesk.{name}": {
-                "value": self._values[name],
-                "default": switch.default,
-                "help": switch.help,
-                **({"choices": list(switch.choices)} if switch.choices else {}),
-            }
-            for name, switch in SWITCHES.items()
-        }
-
-    def update(self, values: Mapping[str, Any]) -> None:
-        """Turn the given switches; None puts one back. Raises ValueError, turning none, for an unknown key or type."""
-        checked = {}
-        for key, value in values.items():
-            name = key.removeprefix("freshdesk.")
-            switch = SWITCHES.get(name)
-            if switch is None:
-                raise ValueError(f"there is no switch {key}")
-            if value is not None and not _fits(value, switch):
-                raise ValueError(f"{key} does not take {value!r}")
-            checked[name] = switch.default if value is None else value
-        self._values.update(checked)
-
-    def dump(self) -> dict[str, Any]:
-        """The values, for the state file."""
-        return dict(self._values)
-
-    def load(self, values: Mapping[str, Any]) -> None:
-        """Become what `dump` told; a switch that is no more is left out."""
-        self._values.update({name: value for name, value in values.items() if name in SWITCHES})
-
-    def is_on(self, name: str) -> bool:
-        return bool(self._values[name])
-
-    def number(self, name: str) -> float:
-        return float(self._values[name])
-
-    def text(self, name: str) -> str:
-        return str(self._values[name])
-
-    def take(self, name: str) -> bool:
-        """Use up one of "the next N"; -1 never runs out."""
-        left = self._values[name]
-        if left == 0:
-            return False
-        if left > 0:
-            self._values[name] = left - 1
-        return True
-
-
-def _fits(value: Any, switch: Switch) -> bool:
-    if switch.choices:
-        return value in switch.choices
-    if isinstance(switch.default, bool):
-        return isinstance(value, bool)
-    if isinstance(switch.default, str):
-        return isinstance(value, str)
-    if isinstance(switch.default, int):
-        return isinstance(value, int) and not isinstance(value, bool) and value >= -1
-    return isinstance(value, int | float) and not isinstance(value, bool) and value >= 0

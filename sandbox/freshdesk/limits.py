@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from sandbox.freshdesk.faults import Faults
+from sandbox.faults import Faults
 from sandbox.freshdesk.wire import RefusalError
 
 MINUTE = 60.0

@@ -12,11 +12,12 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from sandbox.clock import SandboxClock
+from sandbox.faults import Faults
 from sandbox.freshdesk import admin, contacts, conversations, fields, files, rules, tickets, views
 from sandbox.freshdesk.account import Account
 from sandbox.freshdesk.calls import CallLog
 from sandbox.freshdesk.control import Control
-from sandbox.freshdesk.faults import Faults
+from sandbox.freshdesk.faults import SWITCHES
 from sandbox.freshdesk.gate import Gate
 from sandbox.freshdesk.limits import PLANS, SMALLEST, Limits
 from sandbox.freshdesk.rules import RuleRunner
@@ -48,7 +49,7 @@ class Freshdesk:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         transport: Callable[[], httpx.AsyncBaseTransport] = AiohttpTransport,
     ) -> None:
-        self.faults = Faults()
+        self.faults = Faults("freshdesk.", SWITCHES)
         real = real_seconds or (lambda: clock.timestamp() - clock.offset_seconds)
         self._account = Account(
             clock=clock,

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sandbox.clock import SandboxClock
+from sandbox.faults import Faults
 from sandbox.journal import Journal
-from sandbox.zendesk.faults import Faults
 from sandbox.zendesk.limits import Limits
 from sandbox.zendesk.search import SearchIndex
 from sandbox.zendesk.store import Store

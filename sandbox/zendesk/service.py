@@ -11,13 +11,14 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from sandbox.clock import SandboxClock
+from sandbox.faults import Faults
 from sandbox.journal import Journal
 from sandbox.zendesk import admin, attachments, incremental, oauth, people, ticket_reads, tickets, triggers, users
 from sandbox.zendesk.account import Account
 from sandbox.zendesk.calls import CallLog
 from sandbox.zendesk.control import Control
 from sandbox.zendesk.events import EventRunner
-from sandbox.zendesk.faults import Faults
+from sandbox.zendesk.faults import SWITCHES
 from sandbox.zendesk.gate import Gate
 from sandbox.zendesk.limits import PLANS, Limits
 from sandbox.zendesk.search import SearchIndex
@@ -55,7 +56,7 @@ class Zendesk:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         transport: Callable[[], httpx.AsyncBaseTransport] = AiohttpTransport,
     ) -> None:
-        self.faults = Faults()
+        self.faults = Faults("zendesk.", SWITCHES)
         real = real_seconds or (lambda: clock.timestamp() - clock.offset_seconds)
         faults = self.faults
         self._account = Account(
