@@ -22,6 +22,7 @@ DESKBRIDGE = Path(sys.executable).with_name("deskbridge")
 RECONCILE_SECONDS = 10
 WORKERS = 2
 END_SECONDS = 12.0
+COMMAND_SECONDS = 120
 ACCOUNTS = {
     "whatsapp": {
         "app_id": "700000000000001",
@@ -103,7 +104,31 @@ class Process:
             popen.wait()
 
 
-class Installation:
+class CommandLine:
+    """Types `deskbridge …` as an operator does, with the variables and in the folder of an installation."""
+
+    environ: dict[str, str]
+    folder: Path
+
+    def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [str(DESKBRIDGE), *arguments],
+            env=self.environ,
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=COMMAND_SECONDS,
+        )
+
+    def run(self, *arguments: str) -> str:
+        """The same where it must succeed; what it printed."""
+        done = self.command(*arguments)
+        assert done.returncode == 0, f"deskbridge {' '.join(arguments)}: {done.stdout}{done.stderr}"
+        return done.stdout
+
+
+class Installation(CommandLine):
     """Everything that runs for one database and helpdesk, in a `with` block.
 
     What differs per test goes through the control API.
@@ -172,14 +197,14 @@ class Installation:
         self.redis.start()
         self.sandbox.start()
         self.run("migrate")
-        eventually(lambda: _status(f"{self.sandbox_url}/sandbox/api/state"), 200)
+        eventually(lambda: status_of(f"{self.sandbox_url}/sandbox/api/state"), 200)
         for path, body in (
             ("setup", {**ACCOUNTS, self.desk.name: self.desk.setup(url=self.url)}),
             ("faults", self.desk.baseline),
         ):
             httpx.post(f"{self.sandbox_url}/sandbox/api/{path}", json=body).raise_for_status()
         self.web.start()
-        eventually(lambda: _status(f"{self.url}/readyz"), 200)
+        eventually(lambda: status_of(f"{self.url}/readyz"), 200)
         self.run("doctor", "--fix")
         self.worker.start()
         self.scheduler.start()
@@ -216,24 +241,6 @@ class Installation:
         self.stop()
         if kind is None:
             shutil.rmtree(self.folder, ignore_errors=True)
-
-    def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """`deskbridge …` as an operator types it."""
-        return subprocess.run(
-            [str(DESKBRIDGE), *arguments],
-            env=self.environ,
-            cwd=self.folder,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=60,
-        )
-
-    def run(self, *arguments: str) -> str:
-        """The same where it must succeed; what it printed."""
-        done = self.command(*arguments)
-        assert done.returncode == 0, f"deskbridge {' '.join(arguments)}: {done.stdout}{done.stderr}"
-        return done.stdout
 
     def metric(self, name: str, **labels: str) -> float:
         """A sample of `/metrics`; 0 when there is none."""
@@ -287,7 +294,8 @@ def failures_in(log: str, *, of_rq: bool) -> list[str]:
     return found
 
 
-def _status(url: str) -> int | None:
+def status_of(url: str) -> int | None:
+    """The status of a GET; None while nobody answers."""
     try:
         return httpx.get(url, timeout=5).status_code
     except httpx.HTTPError:

@@ -1,23 +1,13 @@
-"""One simulated Freshdesk in this process: its API, its agents, a receiver of its webhooks, a real time to turn."""
+"""One simulated Freshdesk in this process, and what a test does with it."""
 
-import asyncio
-import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
-from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
-from starlette.routing import Mount
-from starlette.types import Receive, Scope, Send
 
-from sandbox.answers import sorry
-from sandbox.clock import SandboxClock
 from sandbox.freshdesk import Freshdesk
-from sandbox.journal import Journal
-from sandbox.server import CUT
+from tests.sandbox.desk_world import DeskWorld
 
 API_KEY = "fd-key-0123456789"
 RING_URL = "http://bridge.test/webhooks/freshdesk"
@@ -25,68 +15,16 @@ SECRET = "ring-secret-0123456789"
 Record = dict[str, Any]
 
 
-@dataclass
-class World:
-    """Everything a test holds. `real_seconds` moves only by hand or when the sandbox sleeps."""
+class World(DeskWorld[Freshdesk]):
+    """Everything a test holds."""
 
-    real_seconds: float
-    clock: SandboxClock = field(default_factory=SandboxClock)
-    topics: list[str] = field(default_factory=list)
-    rings: list[httpx.Request] = field(default_factory=list)
-    ring_answer: Callable[[httpx.Request], httpx.Response] = lambda _request: httpx.Response(200)
-    slept: list[float] = field(default_factory=list)
-    asleep: asyncio.Event = field(default_factory=asyncio.Event)
-    wake: asyncio.Event | None = None
-    freshdesk: Freshdesk = field(init=False)
-    http: httpx.AsyncClient = field(init=False)
-
-    def build(self) -> None:
-        self.journal = Journal(clock=self.clock)
-        self.freshdesk = Freshdesk(
-            clock=self.clock,
-            journal=self.journal,
-            notify=self.topics.append,
-            base_url="http://sandbox.test",
-            real_seconds=lambda: self.real_seconds,
-            sleep=self._sleep,
-            transport=lambda: httpx.MockTransport(self._ring),
-        )
-        inner = Starlette(
-            routes=[
-                Mount("/freshdesk", routes=self.freshdesk.routes()),
-                Mount("/sandbox/api/freshdesk", routes=self.freshdesk.control_routes()),
-            ],
-            exception_handlers={HTTPException: sorry},
-        )
-
-        async def app(scope: Scope, receive: Receive, send: Send) -> None:
-            await inner({**scope, "extensions": {CUT: _cut}}, receive, send)
-
-        self.http = httpx.AsyncClient(
-            transport=httpx.ASGITransport(app=app), base_url="http://sandbox.test", timeout=httpx.Timeout(None)
-        )
-
-    async def _sleep(self, seconds: float) -> None:
-        self.slept.append(seconds)
-        self.asleep.set()
-        if self.wake is not None:
-            await self.wake.wait()
-        self.real_seconds += seconds
-
-    def _ring(self, request: httpx.Request) -> httpx.Response:
-        self.rings.append(request)
-        return self.ring_answer(request)
+    def __init__(self) -> None:
+        super().__init__("freshdesk", Freshdesk)
+        self.freshdesk = self.desk
 
     async def api(self, method: str, path: str, body: Any = None, **more: Any) -> httpx.Response:
         """A call with the API key."""
-        content = {} if body is None else {"json": body}
-        return await self.http.request(method, f"/freshdesk/api/v2/{path}", auth=(API_KEY, "X"), **content, **more)
-
-    async def get(self, path: str, **query: Any) -> Any:
-        """The JSON of a GET that must succeed."""
-        answer = await self.api("GET", path, params=query)
-        assert answer.status_code == 200, answer.text
-        return answer.json()
+        return await super().api(method, path, body, auth=(API_KEY, "X"), **more)
 
     async def made(self, path: str, body: Any) -> Record:
         """The JSON of a POST that must create something."""
@@ -101,12 +39,6 @@ class World:
         assert answer.status_code in {400, 409}, answer.text
         assert answer.json()["description"] == "Validation failed"
         return [(error["field"], error["code"]) for error in answer.json()["errors"]]
-
-    async def control(self, method: str, path: str, body: Any = None) -> Any:
-        """The JSON of a control call that must succeed."""
-        answer = await self.http.request(method, f"/sandbox/api/freshdesk/{path}", json=body)
-        assert answer.is_success, answer.text
-        return answer.json()
 
     async def contact(self, name: str = "Ana Lima", **values: Any) -> Record:
         reached = values or {"unique_external_id": "wa:351912345678", "mobile": "+351912345678"}
@@ -145,30 +77,15 @@ class World:
     async def agent_id(self, name: str = "Bia") -> int:
         return next(int(one["id"]) for one in await self.control("GET", "agents") if one["name"] == name)
 
-    def faults(self, **values: Any) -> None:
-        self.freshdesk.faults.update({f"freshdesk.{name}": value for name, value in values.items()})
-
-    def ring_bodies(self) -> list[Any]:
-        return [json.loads(ring.content) for ring in self.rings]
-
     def ring_me(self) -> None:
         """The rule that the bridge asks an admin for."""
         self.freshdesk.setup({"webhook_url": RING_URL, "webhook_secret": SECRET})
 
 
-def _cut() -> None:
-    raise ConnectionResetError("the sandbox cut the connection")
-
-
 @asynccontextmanager
 async def freshdesk_world(*, plan: str = "unlimited") -> AsyncIterator[World]:
     """A fresh account with the API key set up."""
-    world = World(real_seconds=1_800_000_000.0)
-    world.build()
+    world = World()
     world.freshdesk.setup({"api_key": API_KEY, "plan": plan})
-    await world.freshdesk.start()
-    try:
+    async with world:
         yield world
-    finally:
-        await world.freshdesk.stop()
-        await world.http.aclose()

@@ -26,7 +26,7 @@ import redis
 
 from bridge.runtime import embedded_redis
 from tests import services
-from tests.flow.installation import ACCOUNTS, DESKBRIDGE, OUR_PREFIXES, Process, free_port
+from tests.flow.installation import ACCOUNTS, DESKBRIDGE, OUR_PREFIXES, CommandLine, Process, free_port, status_of
 from tests.flow.waiting import eventually
 from tests.soak.cable import Cable
 from tests.soak.helpdesks import SandboxDesk
@@ -57,7 +57,7 @@ class Group:
     cables: Mapping[str, Cable]
 
 
-class Installation:
+class Installation(CommandLine):
     """Everything that runs, in a `with` block. `small_disk`: what is kept lies on a small disk of its own."""
 
     def __init__(self, *, database: str, desk: SandboxDesk, plan: str, small_disk: bool) -> None:
@@ -213,14 +213,14 @@ class Installation:
             eventually(lambda: _makes_database(sockets), True, patience_seconds=START_SECONDS)
         eventually(self.redis_answers, True, patience_seconds=START_SECONDS)
         self.run("migrate")
-        eventually(lambda: _status(f"{self.sandbox_url}/sandbox/api/state"), 200, patience_seconds=START_SECONDS)
+        eventually(lambda: status_of(f"{self.sandbox_url}/sandbox/api/state"), 200, patience_seconds=START_SECONDS)
         with self.control() as http:
             account = self.desk.account(self._vendor_plan, url=self.url)
             setup = {"whatsapp": ACCOUNTS["whatsapp"], self.desk.name: account}
             http.post("/setup", json=setup).raise_for_status()
             http.post("/faults", json=dict(self.desk.desk.baseline)).raise_for_status()
         self.web.start()
-        eventually(lambda: _status(f"{self.url}/readyz"), 200, patience_seconds=START_SECONDS)
+        eventually(lambda: status_of(f"{self.url}/readyz"), 200, patience_seconds=START_SECONDS)
         self.run("doctor", "--fix")
         for role in self.roles:
             if not role.lives:
@@ -274,24 +274,6 @@ class Installation:
 
     def control(self) -> httpx.Client:
         return httpx.Client(base_url=f"{self.sandbox_url}/sandbox/api", timeout=60)
-
-    def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """`deskbridge …` as an operator types it."""
-        return subprocess.run(
-            [str(DESKBRIDGE), *arguments],
-            env=self.environ,
-            cwd=self.folder,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=120,
-        )
-
-    def run(self, *arguments: str) -> str:
-        """The same where it must succeed; what it printed."""
-        done = self.command(*arguments)
-        assert done.returncode == 0, f"deskbridge {' '.join(arguments)}: {done.stdout}{done.stderr}"
-        return done.stdout
 
     def redis_answers(self) -> bool:
         return embedded_redis.answers(self.data_dir)
@@ -459,10 +441,3 @@ def _makes_database(sockets: Path) -> bool:
     except psycopg.OperationalError:
         return False
     return True
-
-
-def _status(url: str) -> int | None:
-    try:
-        return httpx.get(url, timeout=5).status_code
-    except httpx.HTTPError:
-        return None
