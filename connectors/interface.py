@@ -168,14 +168,11 @@ class ChangePage:
 class HelpdeskLimits:
     """Limits and habits, as data.
 
-    `ticket_writes` / `ticket_writes_period_seconds`: how many writes one ticket takes; 0: no such limit.
     `late_write_seconds`: a write whose answer was lost may still be under way, so it is looked up no earlier.
     """
 
     comment_bytes: int
     subject_characters: int
-    ticket_writes: int
-    ticket_writes_period_seconds: int
     call_timeout_seconds: float
     late_write_seconds: float = 3.0
 

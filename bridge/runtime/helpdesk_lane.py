@@ -440,11 +440,7 @@ def _pause_after(services: Services, write: Write) -> float:
     """Seconds that fresh messages of this ticket wait for company, so that a short budget is spent on more at once."""
     if write.ticket is None:
         return 0.0
-    return services.budget.coalescing_pause(
-        f"ticket:{write.ticket.remote_id}",
-        period_seconds=services.connector.limits.ticket_writes_period_seconds,
-        account_bucket="account",
-    )
+    return services.budget.coalescing_pause(f"ticket:{write.ticket.remote_id}", account_bucket="account")
 
 
 def _record_written(

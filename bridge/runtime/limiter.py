@@ -43,6 +43,7 @@ class Usage:
 
     used: int
     limit: int
+    period_seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,7 @@ class Buckets:
             wait_seconds=milliseconds / 1000,
             blocking=buckets[blocking - 1] if blocking else None,
             usage={
-                bucket.name: Usage(used, limit)
+                bucket.name: Usage(used, limit, bucket.period_seconds)
                 for bucket, used, limit in zip(buckets, counts[::2], counts[1::2], strict=True)
             },
         )
@@ -129,7 +130,7 @@ class SendLimits:
             return  # without Redis nothing is sent anyway
 
 
-NOTHING = Usage(0, 0)
+NOTHING = Usage(0, 0, 0.0)
 BUCKETS_REMEMBERED = 1_000
 GUESSED_SECONDS = 2.0
 """Until the far side's first answer its limits are guesses, and the next may be far higher."""
@@ -204,13 +205,13 @@ class HelpdeskBudget:
         except (RedisError, OSError):
             self._closed_until[bucket] = max(time.monotonic() + seconds, self._closed_until.get(bucket, 0.0))
 
-    def coalescing_pause(self, ticket_bucket: str, *, period_seconds: float, account_bucket: str) -> float:
+    def coalescing_pause(self, ticket_bucket: str, *, account_bucket: str) -> float:
         """How long a ticket's next write should wait, so that more goes along when the budget runs short. Seconds.
 
         By the counts of this process's last draw, so ask after a write.
         """
         ticket, account = self._usage.get(ticket_bucket, NOTHING), self._usage.get(account_bucket, NOTHING)
         return max(
-            throttle.coalescing_pause(used=ticket.used, limit=ticket.limit, period_seconds=period_seconds),
+            throttle.coalescing_pause(used=ticket.used, limit=ticket.limit, period_seconds=ticket.period_seconds),
             throttle.account_pause(used=account.used, limit=account.limit),
         )

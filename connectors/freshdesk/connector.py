@@ -37,8 +37,6 @@ from connectors.interface import (
 LIMITS = HelpdeskLimits(
     comment_bytes=60_000,
     subject_characters=150,
-    ticket_writes=0,
-    ticket_writes_period_seconds=60,
     call_timeout_seconds=20.0,
     late_write_seconds=5.0,
 )

@@ -30,8 +30,6 @@ from connectors.interface import (
 from connectors.zendesk import install, translate, wire
 from connectors.zendesk.api import (
     INCREMENTAL,
-    TICKET_WRITES,
-    TICKET_WRITES_PERIOD_SECONDS,
     TICKETS_CREATE,
     TICKETS_UPDATE,
     TokenCache,
@@ -44,8 +42,6 @@ from connectors.zendesk.settings import ZendeskSettings
 LIMITS = HelpdeskLimits(
     comment_bytes=65_535,
     subject_characters=150,
-    ticket_writes=TICKET_WRITES,
-    ticket_writes_period_seconds=TICKET_WRITES_PERIOD_SECONDS,
     call_timeout_seconds=20.0,
     late_write_seconds=3.0,
 )

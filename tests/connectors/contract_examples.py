@@ -41,7 +41,7 @@ class _Ticket:
 class Example:
     """`HelpdeskConnector`, `FeedsChanges`, what the contract asks of its definition, and the desk."""
 
-    limits = HelpdeskLimits(60_000, 150, 0, 60, 20.0)
+    limits = HelpdeskLimits(60_000, 150, 20.0)
     variables: Sequence[Variable] = (Variable("EXAMPLE_URL", "address of the account"),)
     ticket_fields: frozenset[str] = frozenset()
 

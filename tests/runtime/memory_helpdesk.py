@@ -29,8 +29,6 @@ from connectors.interface import (
 LIMITS = HelpdeskLimits(
     comment_bytes=60_000,
     subject_characters=150,
-    ticket_writes=30_000,
-    ticket_writes_period_seconds=600,
     call_timeout_seconds=5.0,
 )
 

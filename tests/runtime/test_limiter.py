@@ -210,12 +210,12 @@ async def test_limit_that_sinks_below_what_was_drawn_waits_for_enough_to_pass(bu
 
 async def test_usage_counts_the_last_period_alone(buckets: Buckets, redis: Redis) -> None:
     first = await buckets.take([ACCOUNT])
-    assert first.usage == {"account": Usage(1, ACCOUNT.limit)}
+    assert first.usage == {"account": Usage(1, ACCOUNT.limit, 60.0)}
     await age(redis, 50)
     await buckets.take([ACCOUNT])
     await age(redis, 20)
     await buckets.learn("account", limit=7, remaining=7, reset_seconds=9)
-    assert (await buckets.take([ACCOUNT])).usage == {"account": Usage(2, 7)}
+    assert (await buckets.take([ACCOUNT])).usage == {"account": Usage(2, 7, 60.0)}
 
 
 async def test_wiped_redis_costs_the_count_and_nothing_else(buckets: Buckets, redis: Redis) -> None:
@@ -347,7 +347,7 @@ async def test_learning_without_redis_is_no_failure(lonely: HelpdeskBudget) -> N
 
 
 def pause(budget: HelpdeskBudget) -> float:
-    return budget.coalescing_pause("ticket:7", period_seconds=600, account_bucket="account")
+    return budget.coalescing_pause("ticket:7", account_bucket="account")
 
 
 async def test_messages_wait_for_company_once_a_third_of_the_tickets_writes_is_used(
