@@ -14,9 +14,10 @@ from typing import Any, TypeVar
 import httpx
 from pydantic import TypeAdapter, ValidationError
 
+from connectors.answers import Answer, number, unreadable
 from connectors.client import call
-from connectors.errors import OutcomeUnknown, RateLimited, RetryLater
-from connectors.freshdesk.failures import Answer, number, verdict
+from connectors.errors import RateLimited
+from connectors.freshdesk.failures import verdict
 from connectors.freshdesk.settings import FreshdeskSettings
 from connectors.interface import Budget, Draw
 
@@ -195,6 +196,6 @@ def read(model: type[_Model], response: httpx.Response, *, safe: bool) -> _Model
         found: _Model = _adapter(kind).validate_json(response.content)
         return found
     except ValidationError:
-        failure = RetryLater("unreadable_answer") if safe else OutcomeUnknown("unreadable_answer")
+        failure = unreadable(safe=safe)
     # Outside the handler: pydantic's error must not be chained, it holds the answer.
     raise failure

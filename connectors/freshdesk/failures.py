@@ -8,7 +8,8 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from connectors.errors import NeedsOperator, OutcomeUnknown, Permanent, RateLimited, RemoteFailure, RetryLater
+from connectors.answers import Answer, no_verdict, unavailable
+from connectors.errors import NeedsOperator, Permanent, RateLimited, RemoteFailure, RetryLater
 
 DEFAULT_RETRY_AFTER_SECONDS = 60.0
 
@@ -42,24 +43,6 @@ class Refused(Permanent):
         return next((e for e in self.errors if e.field == field_name and e.code == "duplicate_value"), None)
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What the table looks at. `headers` by lower-case name."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-    safe: bool
-
-    @property
-    def retry_after_seconds(self) -> float | None:
-        return number(self.headers.get("retry-after"))
-
-    @property
-    def is_html(self) -> bool:
-        return self.headers.get("content-type", "").startswith("text/html")
-
-
 _CREDENTIALS = "Set FRESHDESK_API_KEY anew: Freshdesk does not accept it (any more), or its agent was removed."
 _RIGHTS = "In Freshdesk, give the agent whose FRESHDESK_API_KEY this is the administrator role and all tickets."
 _ACCOUNT = (
@@ -82,7 +65,7 @@ def verdict(answer: Answer) -> RemoteFailure | None:
     if answer.status in _BY_STATUS:
         return _BY_STATUS[answer.status](answer)
     if answer.status >= 500:
-        return _no_verdict(answer)
+        return no_verdict(answer)
     if answer.status < 400:
         return NeedsOperator("redirected", action=_ACCOUNT)
     return _refused(answer)
@@ -109,32 +92,14 @@ def _forbidden(answer: Answer) -> RemoteFailure:
     return NeedsOperator(code or "forbidden", action=_ACCOUNT if code in _ACCOUNT_CODES else _RIGHTS)
 
 
-def _no_verdict(answer: Answer) -> RemoteFailure:
-    code = f"http_{answer.status}"
-    return RetryLater(code, after_seconds=answer.retry_after_seconds) if answer.safe else OutcomeUnknown(code)
-
-
-def _unavailable(answer: Answer) -> RemoteFailure:
-    # With Retry-After it is a front door that is shut, which did nothing; without, any gateway on the way.
-    if answer.retry_after_seconds is not None:
-        return RetryLater("http_503", after_seconds=answer.retry_after_seconds)
-    return _no_verdict(answer)
-
-
 _BY_STATUS: Mapping[int, Callable[[Answer], RemoteFailure]] = {
     401: lambda _: NeedsOperator("unauthorised", action=_CREDENTIALS),
     403: _forbidden,
-    408: _no_verdict,
+    408: no_verdict,
     409: _conflict,
     429: lambda answer: RateLimited("account", after_seconds=answer.retry_after_seconds or DEFAULT_RETRY_AFTER_SECONDS),
-    503: _unavailable,
+    503: unavailable,
 }
-
-
-def number(text: str | None) -> float | None:
-    """A header's non-negative number of at most nine digits, else None."""
-    match = re.fullmatch(r"\s*(\d{1,9}(?:\.\d{1,6})?)\s*", text or "", re.ASCII)
-    return float(match[1]) if match else None
 
 
 def _read(body: bytes) -> tuple[str, tuple[FieldError, ...]]:

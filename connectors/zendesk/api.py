@@ -13,11 +13,12 @@ import httpx
 import structlog
 from pydantic import ValidationError
 
+from connectors.answers import Answer, number, unreadable
 from connectors.client import call
-from connectors.errors import NeedsOperator, OutcomeUnknown, RateLimited, RetryLater
+from connectors.errors import NeedsOperator, RateLimited
 from connectors.interface import Budget, Draw, TicketId
 from connectors.zendesk import wire
-from connectors.zendesk.failures import Answer, Refused, number, verdict
+from connectors.zendesk.failures import Refused, verdict
 from connectors.zendesk.settings import ApiToken, OAuthClient, ZendeskSettings
 from connectors.zendesk.translate import encoded
 
@@ -165,7 +166,7 @@ class ZendeskApi:
         try:
             return model.model_validate_json(response.content)
         except ValidationError:
-            failure = RetryLater("unreadable_answer") if safe else OutcomeUnknown("unreadable_answer")
+            failure = unreadable(safe=safe)
         # Outside the handler: pydantic's error must not be chained, it holds the answer.
         raise failure
 

@@ -6,9 +6,9 @@ Decided by status first. Descriptions are localised and may hold names, so only 
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
-from connectors.errors import NeedsOperator, OutcomeUnknown, Permanent, RateLimited, RemoteFailure, RetryLater
+from connectors.answers import Answer, no_verdict, unavailable
+from connectors.errors import NeedsOperator, Permanent, RateLimited, RemoteFailure, RetryLater
 
 DEFAULT_RETRY_AFTER_SECONDS = 60.0
 
@@ -28,24 +28,6 @@ class Refused(Permanent):
         return any(name in field_names for name, _ in self.fields)
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What the table looks at. `headers` by lower-case name."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-    safe: bool
-
-    @property
-    def retry_after_seconds(self) -> float | None:
-        return number(self.headers.get("retry-after"))
-
-    @property
-    def is_html(self) -> bool:
-        return self.headers.get("content-type", "").startswith("text/html")
-
-
 _CREDENTIALS = (
     "Renew the Zendesk credentials: the OAuth client or token is not accepted (any more), or its user lost access."
 )
@@ -62,7 +44,7 @@ def verdict(answer: Answer) -> RemoteFailure | None:
     if answer.status in _BY_STATUS:
         return _BY_STATUS[answer.status](answer)
     if answer.status >= 500:
-        return _no_verdict(answer)
+        return no_verdict(answer)
     if answer.status < 400:
         return NeedsOperator("redirected", action=_ACCOUNT)
     return _refused(answer)
@@ -73,33 +55,15 @@ def _refused(answer: Answer) -> Refused:
     return Refused(code or f"http_{answer.status}", status=answer.status, fields=fields)
 
 
-def _no_verdict(answer: Answer) -> RemoteFailure:
-    code = f"http_{answer.status}"
-    return RetryLater(code, after_seconds=answer.retry_after_seconds) if answer.safe else OutcomeUnknown(code)
-
-
-def _unavailable(answer: Answer) -> RemoteFailure:
-    # With Retry-After it is Zendesk's own maintenance page at work, which did nothing; without, any gateway on the way.
-    if answer.retry_after_seconds is not None:
-        return RetryLater("http_503", after_seconds=answer.retry_after_seconds)
-    return _no_verdict(answer)
-
-
 _BY_STATUS: Mapping[int, Callable[[Answer], RemoteFailure]] = {
     401: lambda _: NeedsOperator("unauthorised", action=_CREDENTIALS),
     402: lambda _: NeedsOperator("account_suspended", action=_ACCOUNT),
     403: lambda _: NeedsOperator("forbidden", action=_RIGHTS),
-    408: _no_verdict,
+    408: no_verdict,
     409: lambda answer: RetryLater("UpdateConflict", after_seconds=answer.retry_after_seconds),
     429: lambda answer: RateLimited("account", after_seconds=answer.retry_after_seconds or DEFAULT_RETRY_AFTER_SECONDS),
-    503: _unavailable,
+    503: unavailable,
 }
-
-
-def number(text: str | None) -> float | None:
-    """A header's non-negative number of at most nine digits, else None."""
-    match = re.fullmatch(r"\s*(\d{1,9}(?:\.\d{1,6})?)\s*", text or "", re.ASCII)
-    return float(match[1]) if match else None
 
 
 def _read(body: bytes) -> tuple[str, frozenset[tuple[str, str]]]:

@@ -4,8 +4,9 @@ import json
 
 import pytest
 
+from connectors.answers import Answer
 from connectors.errors import NeedsOperator, OutcomeUnknown, RateLimited, RetryLater
-from connectors.freshdesk.failures import Answer, Refused, verdict
+from connectors.freshdesk.failures import Refused, verdict
 
 
 def answer(status: int, body: object = None, *, safe: bool = False, **headers: str) -> Answer:

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from connectors.answers import Answer
 from connectors.errors import (
     NeedsOperator,
     OutcomeUnknown,
@@ -12,7 +13,7 @@ from connectors.errors import (
     RemoteFailure,
     RetryLater,
 )
-from connectors.zendesk.failures import Answer, Refused, verdict
+from connectors.zendesk.failures import Refused, verdict
 
 CLOSED = {
     "error": "RecordInvalid",
