@@ -1,6 +1,5 @@
 """How does Zendesk call a webhook: signed, retried by rules, broken off when too much fails? Fact sheet 5.1-5.3."""
 
-import asyncio
 import base64
 import hashlib
 import hmac
@@ -10,8 +9,8 @@ from collections.abc import Awaitable, Callable
 
 import httpx
 from httpx_aiohttp import AiohttpTransport
-from ulid import ULID
 
+from sandbox.rings import RingSender
 from sandbox.zendesk.account import Account
 from sandbox.zendesk.store import ACCOUNT_ID
 from sandbox.zendesk.wire import Record, iso
@@ -23,7 +22,6 @@ TIMEOUT_SECONDS = 10.0
 CONFLICT_RETRIES, TIMEOUT_RETRIES, BUSY_RETRIES = 3, 5, 5
 LONGEST_RETRY_AFTER_SECONDS = 60
 RETRY_SECONDS = 1.0
-MOST_AT_ONCE = 100
 BREAKER_WINDOW_SECONDS, BREAKER_LEAST_CALLS, BREAKER_SHARE, BREAKER_ERRORS = 300.0, 100, 0.7, 1_000
 
 
@@ -32,8 +30,10 @@ def signature(secret: str, timestamp: str, body: bytes) -> str:
     return base64.b64encode(hmac.new(secret.encode(), timestamp.encode() + body, hashlib.sha256).digest()).decode()
 
 
-class Sender:
-    """Makes the webhook calls. `sleep` waits real seconds; `transport` is where the calls go."""
+class Sender(RingSender):
+    """Makes the webhook calls of one account."""
+
+    timeout_seconds = TIMEOUT_SECONDS
 
     def __init__(
         self,
@@ -42,69 +42,34 @@ class Sender:
         sleep: Callable[[float], Awaitable[None]],
         transport: Callable[[], httpx.AsyncBaseTransport] = AiohttpTransport,
     ) -> None:
+        super().__init__(
+            "zendesk",
+            faults=account.faults,
+            journal=account.journal,
+            invocations=account.store.invocations,
+            now_iso=account.now_iso,
+            sleep=sleep,
+            transport=transport,
+        )
         self._account = account
-        self._sleep = sleep
-        self._transport = transport
-        self._client: httpx.AsyncClient | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._places = asyncio.Semaphore(MOST_AT_ONCE)
         self._outcomes: dict[str, deque[tuple[float, bool]]] = {}
         self._broken_until: dict[str, float] = {}
-
-    async def start(self) -> None:
-        """Open the client."""
-        self._client = httpx.AsyncClient(transport=self._transport(), timeout=TIMEOUT_SECONDS, trust_env=False)
-
-    async def stop(self) -> None:
-        """Break off what is under way and close the client."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        if self._client is not None:
-            await self._client.aclose()
-            self._client = None
-
-    async def drain(self) -> None:
-        """Wait until every call that is under way has ended."""
-        while self._tasks:
-            await asyncio.gather(*self._tasks)
-
-    def ring(self, webhook: Record, body: bytes, *, cause: str) -> None:
-        """Call a webhook soon; must be called inside the event loop. Lost, doubled or delayed as the switches say."""
-        invocation: Record = {
-            "id": str(ULID()),
-            "webhook_id": webhook["id"],
-            "status": "queued",
-            "status_code": None,
-            "created_at": self._account.now_iso(),
-            "payload": body.decode(),
-            "attempts": [],
-        }
-        self._account.store.invocations.append(invocation)
-        if self._account.faults.take("lose_rings"):
-            invocation["status"] = "lost"
-            self._record(webhook, invocation, cause)
-            return
-        for _ in range(2 if self._account.faults.is_on("double_rings") else 1):
-            task = asyncio.get_running_loop().create_task(self._deliver(webhook, body, invocation, cause))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
 
     async def call_once(self, webhook: Record, body: bytes, *, secret: str, invocation_id: str) -> httpx.Response:
         """One signed call, no retry. Raises httpx.TransportError."""
         return await self._call(webhook, body, secret, invocation_id, iso(self._account.clock.now()))
 
-    async def _deliver(self, webhook: Record, body: bytes, invocation: Record, cause: str) -> None:
+    async def _deliver(self, target: Record, body: bytes, invocation: Record, cause: str) -> None:
         if (delay := self._account.faults.number("delay_rings_seconds")) > 0:
             await self._sleep(delay)
-        if self._broken_until.get(webhook["id"], 0.0) > self._account.real_seconds():
+        if self._broken_until.get(target["id"], 0.0) > self._account.real_seconds():
             invocation["status"] = "circuit broken"
-            self._record(webhook, invocation, cause)
+            self._record(target, invocation, cause)
             return
         async with self._places:
-            await self._attempts(webhook, body, invocation)
-        self._watch(webhook["id"], failed=invocation["status"] != "success")
-        self._record(webhook, invocation, cause)
+            await self._attempts(target, body, invocation)
+        self._watch(target["id"], failed=invocation["status"] != "success")
+        self._record(target, invocation, cause)
 
     async def _attempts(self, webhook: Record, body: bytes, invocation: Record) -> None:
         secret = self._account.store.secrets[webhook["id"]]
@@ -163,20 +128,6 @@ class Sender:
         if errors / len(outcomes) >= BREAKER_SHARE or errors > BREAKER_ERRORS:
             self._broken_until[webhook_id] = now + pause
             outcomes.clear()
-
-    def _record(self, webhook: Record, invocation: Record, cause: str) -> None:
-        self._account.journal.record(
-            source="zendesk",
-            target="deskbridge",
-            summary=f"webhook: {invocation['status']}",
-            detail={
-                "webhook_id": webhook["id"],
-                "invocation_id": invocation["id"],
-                "status_code": invocation["status_code"],
-                "attempts": len(invocation["attempts"]),
-            },
-            cause=cause,
-        )
 
 
 def new_secret() -> str:
