@@ -57,6 +57,12 @@ class Rotating(Installation):
         """Every one that ever was, newest first."""
         self.as_always()
 
+    def start(self) -> None:
+        super().start()
+        # A process that still loads its modules would be ended by SIGHUP.
+        for role in self.roles:
+            eventually(lambda role=role: minds_hangup(role), True)  # type: ignore[misc]  # bound now
+
     def as_always(self) -> None:
         self.write(KEYS, as_text(*self.keys))
         self.write(APP_SECRETS, APP_SECRET)
@@ -123,6 +129,13 @@ def letter(customer: Customer, text: str, *, at: int) -> dict[str, Any]:
         "messages": [message],
     }
     return signed("messages", value, at=at)
+
+
+def minds_hangup(role: Process) -> bool:
+    """Whether it blocks or handles SIGHUP by now."""
+    assert role.pid is not None
+    fields = dict(line.split(":", 1) for line in Path(f"/proc/{role.pid}/status").read_text().splitlines())
+    return any(int(fields[name], 16) >> (signal.SIGHUP - 1) & 1 for name in ("SigBlk", "SigCgt"))
 
 
 def said(role: Process, event: str) -> int:
