@@ -1,6 +1,7 @@
 """How does a decision become rows? Inside the transaction of the event that it follows from."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import assert_never
 
 from sqlalchemy import Connection
@@ -23,6 +24,7 @@ from bridge.domain.retry import backoff
 from bridge.runtime.services import Moment, Services
 from bridge.store import messages, outbox
 from bridge.store.conversations import Conversation
+from bridge.store.messages import Outbound
 from bridge.store.outbox import EffectRecord
 from bridge.store.tables import EffectKind, EffectState, Lane
 
@@ -66,26 +68,15 @@ def apply(
                     message_id=subject.message_id,
                 )
             case SendText(text=text, held=held):
-                message_id = messages.add_outbound(
+                add_send(
                     connection,
-                    services.vault,
-                    channel_id=current.channel_id,
-                    conversation_id=current.id,
-                    text=text,
-                    now=moment.business,
-                )
-                outbox.add(
-                    connection,
-                    services.vault,
-                    conversation_id=current.id,
-                    shard=current.shard,
-                    lane=Lane.WHATSAPP,
-                    seq=current.take_seq(),
+                    services,
+                    current,
+                    Outbound("text", text, None),
                     kind=EffectKind.SEND_TEXT,
-                    now=moment.business,
-                    message_id=message_id,
                     ticket_id=subject.ticket_id,
                     held_until=held_until if held else None,
+                    moment=moment,
                 )
             case AddNote(text=text):
                 add_note(connection, services, current, text, ticket_id=subject.ticket_id, moment=moment)
@@ -142,6 +133,48 @@ def apply(
                 assert_never(effect)
 
 
+def add_send(
+    connection: Connection,
+    services: Services,
+    current: Conversation,
+    outbound: Outbound,
+    *,
+    kind: EffectKind,
+    ticket_id: str | None,
+    held_until: datetime | None,
+    moment: Moment,
+) -> None:
+    """A message for the customer, last in the lane; `held_until` set: once the window opens."""
+    outbox.add(
+        connection,
+        services.vault,
+        conversation_id=current.id,
+        shard=current.shard,
+        lane=Lane.WHATSAPP,
+        seq=current.take_seq(),
+        kind=kind,
+        now=moment.business,
+        message_id=_add_message(connection, services, current, outbound, moment=moment),
+        ticket_id=ticket_id,
+        held_until=held_until,
+    )
+
+
+def _add_message(
+    connection: Connection, services: Services, current: Conversation, outbound: Outbound, *, moment: Moment
+) -> str:
+    return messages.add_outbound(
+        connection,
+        services.vault,
+        channel_id=current.channel_id,
+        conversation_id=current.id,
+        text=outbound.text,
+        now=moment.business,
+        kind=outbound.kind,
+        content=outbound.content,
+    )
+
+
 def add_note(
     connection: Connection,
     services: Services,
@@ -185,14 +218,8 @@ def copy_message(
 ) -> str:
     """A new attempt at the message that `record` sent."""
     assert record.message_id is not None
-    return messages.add_outbound(
-        connection,
-        services.vault,
-        channel_id=current.channel_id,
-        conversation_id=current.id,
-        text=messages.load_text(connection, services.vault, record.message_id),
-        now=moment.business,
-    )
+    outbound = messages.load_outbound(connection, services.vault, record.message_id)
+    return _add_message(connection, services, current, outbound, moment=moment)
 
 
 def renew(

@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 
 from bridge.domain import notes
 from bridge.domain.decide import ClosedWindowPolicy, DeliveryRefused, FailureMeaning, decide
+from bridge.domain.model import Wamid
 from bridge.domain.retry import backoff, pair_limit_pause
 from bridge.runtime import gates
 from bridge.runtime.apply import MIDDLE, Subject, add_note, apply, hold_what_waits
@@ -20,10 +21,13 @@ from bridge.store.contacts import Address
 from bridge.store.conversations import Conversation
 from bridge.store.ids import message_key
 from bridge.store.leases import Lease
+from bridge.store.messages import Outbound
 from bridge.store.outbox import EffectRecord
-from bridge.store.tables import EffectState, Lane
+from bridge.store.tables import EffectKind, EffectState, Lane
+from bridge.whatsapp import payloads
 from bridge.whatsapp.client import Accepted
 from bridge.whatsapp.failures import LimitScope, WindowClosedByMeta, explain
+from bridge.whatsapp.payloads import Payload
 from connectors.errors import (
     NeedsOperator,
     OutcomeUnknown,
@@ -46,6 +50,9 @@ class Send:
     address: Address
     key: str
     text: str = field(repr=False)
+    """What the agent is told of it."""
+    payload: Payload = field(repr=False)
+    quote: Wamid | None = field(repr=False)
 
 
 Step = Send | Again | None
@@ -68,8 +75,8 @@ async def run_step(services: Services, lease: Lease, conversation_id: str) -> bo
     if not await _start(services, lease, step):
         return True
     try:
-        outcome: Accepted | RemoteFailure = await services.cloud_api.send_text(
-            to_wa_id=step.address.wa_id, to_bsuid=step.address.bsuid, body=step.text, key=step.key
+        outcome: Accepted | RemoteFailure = await services.cloud_api.send(
+            step.payload, to_wa_id=step.address.wa_id, to_bsuid=step.address.bsuid, key=step.key, quote=step.quote
         )
     except RemoteFailure as failure:
         outcome = failure
@@ -100,13 +107,25 @@ def _is_too_old(services: Services, head: EffectRecord, moment: Moment) -> bool:
 
 def _send(connection: Connection, services: Services, current: Conversation, head: EffectRecord) -> Send:
     assert head.message_id is not None
+    outbound = messages.load_outbound(connection, services.vault, head.message_id)
+    quote = (outbound.content or {}).get("quote")
     return Send(
         effect=head,
         contact_id=current.contact_id,
         address=contacts.load_address(connection, services.vault, current.contact_id),
         key=message_key(shard=current.shard, message_id=head.message_id),
-        text=messages.load_text(connection, services.vault, head.message_id),
+        text=outbound.text,
+        payload=_payload(head.kind, outbound),
+        quote=Wamid(quote) if quote else None,
     )
+
+
+def _payload(kind: EffectKind, outbound: Outbound) -> Payload:
+    match kind:
+        case EffectKind.SEND_TEXT:
+            return payloads.text(outbound.text)
+        case _:
+            raise AssertionError(f"{kind} does not go to WhatsApp")
 
 
 def _look(connection: Connection, services: Services, conversation_id: str, moment: Moment) -> Step:
@@ -155,7 +174,7 @@ def _give_up_waiting(connection: Connection, services: Services, head: EffectRec
         return None
     assert head.message_id is not None
     outbox.set_state(connection, [head.id], EffectState.UNCONFIRMED, code=head.code)
-    services.metrics.count("deskbridge_effects_total", "send_text:unconfirmed")
+    services.metrics.count("deskbridge_effects_total", f"{head.kind.value}:unconfirmed")
     current = conversations.load(connection, head.conversation_id)
     text = messages.load_text(connection, services.vault, head.message_id)
     return _tell(connection, services, current, head, notes.not_confirmed(text), moment)
@@ -269,7 +288,7 @@ async def _record(services: Services, lease: Lease, step: Send, outcome: Accepte
 
     again = await services.commit_outcome(lease, unit)
     label = "done" if isinstance(outcome, Accepted) else type(outcome).__name__
-    services.metrics.count("deskbridge_effects_total", f"send_text:{label}")
+    services.metrics.count("deskbridge_effects_total", f"{step.effect.kind.value}:{label}")
     return again
 
 
@@ -348,7 +367,7 @@ def _record_failure(
                 not_before_at=(effect.started_at or moment.real) + UNCONFIRMED_AFTER,
                 code=failure.code,
             )
-            services.metrics.count("deskbridge_unknown_outcomes_total", "send_text")
+            services.metrics.count("deskbridge_unknown_outcomes_total", effect.kind.value)
             return False
         case NeedsOperator():
             gates.close_gate(connection, services, WHATSAPP_SCOPE, failure, moment, by_status=False)

@@ -1,10 +1,11 @@
 """WhatsApp messages in both directions, and the statuses of ours."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+import orjson
 from sqlalchemy import Connection, bindparam, insert, select, update
 
 from bridge.domain.message_status import RANK, advance
@@ -15,6 +16,7 @@ from bridge.store.insert_once import insert_once
 from bridge.store.tables import conversation, message
 
 TEXT = "message.text"
+CONTENT = "message.content"
 WAMID = "message.wamid"
 UNDELIVERED_AFTER = timedelta(hours=24)
 
@@ -69,8 +71,26 @@ def add_inbound(
     return row_id if added else None
 
 
+@dataclass(frozen=True, slots=True)
+class Outbound:
+    """What an attempt sends. `text` is what agents are told of it; `content` (JSON) says the rest, where there is
+    more than a text."""
+
+    kind: str
+    text: str = field(repr=False)
+    content: Mapping[str, Any] | None = field(repr=False)
+
+
 def add_outbound(
-    connection: Connection, vault: Vault, *, channel_id: str, conversation_id: str, text: str, now: datetime
+    connection: Connection,
+    vault: Vault,
+    *,
+    channel_id: str,
+    conversation_id: str,
+    text: str,
+    now: datetime,
+    kind: str = "text",
+    content: Mapping[str, Any] | None = None,
 ) -> str:
     """An attempt to send; it has no wamid yet."""
     row_id = new_id()
@@ -80,8 +100,9 @@ def add_outbound(
             channel_id=channel_id,
             conversation_id=conversation_id,
             direction="out",
-            kind="text",
+            kind=kind,
             text=vault.seal_text(text, TEXT, row_id),
+            content=None if content is None else vault.seal(orjson.dumps(content), CONTENT, row_id),
             status=MessageStatus.QUEUED.value,
             status_at=now,
             occurred_at=now,
@@ -98,6 +119,23 @@ _CHANGE = update(message).where(message.c.id == bindparam("row"))
 def load_text(connection: Connection, vault: Vault, message_id: str) -> str:
     sealed = connection.execute(_TEXT, {"id": message_id}).scalar_one()
     return vault.unseal_text(sealed, TEXT, message_id)
+
+
+_OUTBOUND_CONTENT = select(message.c.kind, message.c.text, message.c.content).where(message.c.id == bindparam("id"))
+
+
+def load_outbound(connection: Connection, vault: Vault, message_id: str) -> Outbound:
+    row = connection.execute(_OUTBOUND_CONTENT, {"id": message_id}).one()
+    return Outbound(
+        row.kind,
+        vault.unseal_text(row.text, TEXT, message_id),
+        None if row.content is None else orjson.loads(vault.unseal(row.content, CONTENT, message_id)),
+    )
+
+
+def save_content(connection: Connection, vault: Vault, message_id: str, content: Mapping[str, Any]) -> None:
+    """What is sent, once more is known of it (a file's id at Meta)."""
+    connection.execute(_CHANGE, {"row": message_id, "content": vault.seal(orjson.dumps(content), CONTENT, message_id)})
 
 
 def load_times(connection: Connection, message_ids: Sequence[str]) -> dict[str, datetime]:

@@ -21,7 +21,7 @@ SEALED: tuple[tuple[Table, tuple[str, ...]], ...] = (
     (inbox, ("body",)),
     (contact, ("name",)),
     (contact_identity, ("value",)),
-    (message, ("text", "wamid")),
+    (message, ("text", "content", "wamid")),
     (effect, ("payload", "frozen")),
     (setting, ("value",)),
 )

@@ -302,6 +302,8 @@ class MessageRow(SQLModel, table=True):
     wamid_index: bytes | None = _sealed_or_none()
     wamid: bytes | None = _sealed_or_none()
     text: bytes = _sealed()
+    content: bytes | None = _sealed_or_none()
+    """JSON of what is sent, where the text alone does not say it: a file, a template, a quoted message."""
     status: str
     status_at: datetime = _time()
     occurred_at: datetime = _time()

@@ -8,6 +8,7 @@ import httpx
 
 from bridge.domain.model import Bsuid, PhoneNumberId, WaId, Wamid
 from bridge.whatsapp.failures import error_for_read, error_for_send
+from bridge.whatsapp.payloads import Payload
 from bridge.whatsapp.wire import Part, part_of, read_code
 from connectors.client import call
 from connectors.errors import OutcomeUnknown, RemoteFailure, RetryLater
@@ -50,10 +51,10 @@ class CloudApi:
         self._waba_id = waba_id
         self._token = token
 
-    async def send_text(
-        self, *, to_wa_id: str | None, to_bsuid: str | None, body: str, key: str, quote: Wamid | None = None
+    async def send(
+        self, payload: Payload, *, to_wa_id: str | None, to_bsuid: str | None, key: str, quote: Wamid | None = None
     ) -> Accepted:
-        """Send free text of at most 4096 UTF-16 units, to the number where one is known (fact sheet 2.1, 8.3).
+        """Send one message, to the number where one is known (fact sheet 2.1, 8.3), as an answer to `quote`.
 
         `key` comes back in every status webhook. Raises `WindowClosedByMeta` for 131047, and `OutcomeUnknown` when
         no readable verdict came: there is no idempotency key, so it must not be repeated blindly.
@@ -62,8 +63,7 @@ class CloudApi:
             "messaging_product": "whatsapp",
             "recipient_type": "individual",
             **_recipient(to_wa_id, to_bsuid),
-            "type": "text",
-            "text": {"body": body, "preview_url": True},
+            **payload,
             "biz_opaque_callback_data": key,
         }
         if quote is not None:

@@ -29,6 +29,7 @@ EVERY_VALUE = Counter(
         "contact.name": 1,
         "contact_identity.value": 2,
         "message.text": 2,
+        "message.content": 1,
         "message.wamid": 2,
         "effect.payload": 1,
         "effect.frozen": 1,

@@ -72,7 +72,13 @@ def fill(connection: Connection, vault: Vault) -> None:
         now=NOW,
     )
     sent = messages.add_outbound(
-        connection, vault, channel_id=current.channel_id, conversation_id=current.id, text=TEXT, now=NOW
+        connection,
+        vault,
+        channel_id=current.channel_id,
+        conversation_id=current.id,
+        text=TEXT,
+        now=NOW,
+        content={"quote": WAMID, "name": TEXT},
     )
     messages.save_statuses(connection, vault, [StatusChange(sent, MessageStatus.SENT, NOW, wamid=OUT_WAMID)])
     effect = outbox.add(

@@ -10,6 +10,7 @@ import respx
 from bridge.domain.model import PhoneNumberId, Wamid
 from bridge.whatsapp.client import CALL_TIMEOUT_SECONDS, Accepted, CloudApi
 from bridge.whatsapp.failures import WindowClosedByMeta
+from bridge.whatsapp.payloads import text
 from connectors.client import remote_client
 from connectors.errors import NeedsOperator, OutcomeUnknown, Permanent, RateLimited, RemoteFailure, RetryLater
 
@@ -31,7 +32,7 @@ async def api() -> AsyncIterator[CloudApi]:
 
 
 async def _send(api: CloudApi) -> Accepted:
-    return await api.send_text(to_wa_id=CANARY, to_bsuid="PT.3099", body=f"private {CANARY}", key="db1:7:01J")
+    return await api.send(text(f"private {CANARY}"), to_wa_id=CANARY, to_bsuid="PT.3099", key="db1:7:01J")
 
 
 def _error(code: int, details: str = "") -> dict[str, object]:
@@ -63,7 +64,7 @@ async def test_text_goes_to_the_bsuid_where_no_number_is_known_and_quotes(
     route = meta.post("/99001/messages").respond(
         200, json={"contacts": [{"input": "PT.3099", "user_id": "PT.3099"}], "messages": [{"id": "wamid.A"}]}
     )
-    accepted = await api.send_text(to_wa_id=None, to_bsuid="PT.3099", body="hi", key="k", quote=Wamid("wamid.Q"))
+    accepted = await api.send(text("hi"), to_wa_id=None, to_bsuid="PT.3099", key="k", quote=Wamid("wamid.Q"))
     sent = json.loads(route.calls.last.request.content)
     assert sent["recipient"] == "PT.3099"
     assert "to" not in sent
@@ -73,7 +74,7 @@ async def test_text_goes_to_the_bsuid_where_no_number_is_known_and_quotes(
 
 async def test_text_to_nobody_is_a_mistake_of_the_caller(api: CloudApi) -> None:
     with pytest.raises(ValueError, match="BSUID"):
-        await api.send_text(to_wa_id=None, to_bsuid=None, body="hi", key="k")
+        await api.send(text("hi"), to_wa_id=None, to_bsuid=None, key="k")
 
 
 @pytest.mark.parametrize(

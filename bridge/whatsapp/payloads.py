@@ -1,0 +1,14 @@
+"""What does a message look like on its way to Meta? Pure: the part of a request that depends on its type.
+
+Limits and shapes are the fact sheet's (WhatsApp 2.2); who sends sees to it that they hold.
+"""
+
+from collections.abc import Mapping
+
+Payload = Mapping[str, object]
+"""`type`, and the object named like it."""
+
+
+def text(body: str) -> Payload:
+    """Free text of 1 to 4096 UTF-16 units; the first address in it gets a preview."""
+    return {"type": "text", "text": {"body": body, "preview_url": True}}
