@@ -74,6 +74,8 @@ class EdgeServices:
     verify_admin_token: Callable[[str], Awaitable[bool]]
     render_metrics: Callable[[], Awaitable[bytes]]
     metrics: EdgeMetrics
+    files: ASGIApp | None = None
+    """Answers under `/files/`, by link alone."""
 
 
 def build_app(services: EdgeServices) -> ASGIApp:
@@ -104,6 +106,8 @@ def build_app(services: EdgeServices) -> ASGIApp:
         elif (path == "/api/v1" or path.startswith("/api/v1/")) and (refusal := await _refusal(services, scope)):
             status, headers = refusal
             await respond(send, status, _problem(status), content_type=_PROBLEM.encode(), headers=headers)
+        elif services.files is not None and path.startswith("/files/"):
+            await services.files(scope, receive, send)
         else:
             await pages(scope, receive, send)
 

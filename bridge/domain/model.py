@@ -36,6 +36,21 @@ class Sender:
 
 
 @dataclass(frozen=True, slots=True)
+class MediaRef:
+    """A file of a message. WhatsApp gives it out by `media_id`, or it came along whole as `content` (a vCard).
+
+    `kind` is our word for it (`image`, `voice`, `contact` …). Name, type and hash are what the sender claims.
+    """
+
+    kind: str
+    media_id: str | None = field(default=None, repr=False)
+    name: str | None = field(default=None, repr=False)
+    mime_type: str | None = field(default=None, repr=False)
+    sha256: str | None = field(default=None, repr=False)
+    content: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class InboundMessage:
     """Something a customer sent. `text` is what the agent reads, plain, in WhatsApp's own markup.
 

@@ -35,6 +35,11 @@ class SettingsError(OperatorError):
 VARIABLES: tuple[Variable, ...] = (
     Variable("DESKBRIDGE_DATA_DIR", "everything that the embedded parts keep; default ./var", "name a folder"),
     Variable(
+        "DESKBRIDGE_FILES_DIR",
+        "files on their way, encrypted; several machines need one folder that all see; default files in the data dir",
+        "name a folder",
+    ),
+    Variable(
         "DESKBRIDGE_DATABASE_URL",
         "postgresql+psycopg://USER:PASSWORD@HOST/NAME in production; default SQLite in the data dir",
         "use postgresql+psycopg://USER:PASSWORD@HOST/NAME or sqlite:///PATH",
@@ -162,6 +167,7 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     data_dir: Path
+    files_dir: Path
     database_url: SecretStr
     """SQLAlchemy URL, `sqlite:///…` or `postgresql+psycopg://…`."""
     redis_url: SecretStr
@@ -267,6 +273,7 @@ def load_settings(environ: Mapping[str, str], *, accounts: bool = True) -> Setti
                 raise _refused(name, "is missing, and must be set where the database is not SQLite")
     return Settings(
         data_dir=data_dir,
+        files_dir=Path(environ.get("DESKBRIDGE_FILES_DIR") or data_dir / "files").expanduser().absolute(),
         database_url=SecretStr(database_url),
         redis_url=SecretStr(_redis_url(environ, data_dir)),
         embedded_redis="DESKBRIDGE_REDIS_URL" not in environ,

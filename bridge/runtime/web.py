@@ -22,6 +22,7 @@ from bridge.runtime import exposition, wiring
 from bridge.runtime.bell import Bell
 from bridge.runtime.clock import Clock
 from bridge.runtime.configuration import Configuration, require_usable
+from bridge.runtime.file_pages import FilePages
 from bridge.runtime.key_watch import KeyWatch
 from bridge.runtime.settings import Settings
 from bridge.runtime.terminal import Terminal
@@ -226,6 +227,7 @@ async def _open_services(
                 ),
                 render_metrics=lambda: exposition.render(prometheus, store, redis),
                 metrics=metrics,
+                files=FilePages(store.database, store.vault, wiring.open_files(settings), now=store.clock.business_now),
             )
         finally:
             refresher.cancel()

@@ -27,6 +27,7 @@ from bridge.store import channels, keyring, migration
 from bridge.store.channels import Channel
 from bridge.store.crypto import MasterKeys, UnknownKey, Vault
 from bridge.store.database import Database
+from bridge.store.files import FileFolder
 from bridge.store.ids import new_id
 from bridge.store.tables import SHARDS, admin_token, shard
 from bridge.whatsapp.client import CALL_TIMEOUT_SECONDS, CloudApi
@@ -124,6 +125,11 @@ def _require_every_key(connection: Connection, keys: MasterKeys) -> None:
     unknown = sorted(keyring.on_record(connection).difference(keys.names))
     if unknown:
         raise UnknownKey(unknown[0])
+
+
+def open_files(settings: Settings) -> FileFolder:
+    """Where files lie that wait for somebody."""
+    return FileFolder(settings.files_dir)
 
 
 def open_redis(settings: Settings) -> Redis:

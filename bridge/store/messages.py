@@ -46,8 +46,16 @@ def add_inbound(
     text: str,
     sent_at: datetime,
     now: datetime,
+    about: str | None = None,
+    says: str | None = None,
+    direction: str = "in",
+    status: str = "received",
 ) -> str | None:
-    """Keep what a customer sent. None when this wamid is known already; a part of a message has none of its own."""
+    """Keep what a customer sent. None when this wamid is known already; a part of a message has none of its own.
+
+    `about`: the wamid that it reacts to, edits or revokes, and `says` what it says of that, where that is not its text:
+    the emoji of a reaction, the new words of an edit.
+    """
     row_id = new_id()
     added = insert_once(
         connection,
@@ -56,12 +64,14 @@ def add_inbound(
             "id": row_id,
             "channel_id": channel_id,
             "conversation_id": conversation_id,
-            "direction": "in",
+            "direction": direction,
             "kind": kind,
             "wamid_index": None if wamid is None else wamid_index(vault, wamid),
             "wamid": None if wamid is None else vault.seal_text(wamid, WAMID, row_id),
             "text": vault.seal_text(text, TEXT, row_id),
-            "status": "received",
+            "about_index": None if about is None else wamid_index(vault, about),
+            "content": None if says is None else vault.seal(orjson.dumps({"says": says}), CONTENT, row_id),
+            "status": status,
             "status_at": now,
             "occurred_at": sent_at,
             "created_at": now,
@@ -136,6 +146,52 @@ def load_outbound(connection: Connection, vault: Vault, message_id: str) -> Outb
 def save_content(connection: Connection, vault: Vault, message_id: str, content: Mapping[str, Any]) -> None:
     """What is sent, once more is known of it (a file's id at Meta)."""
     connection.execute(_CHANGE, {"row": message_id, "content": vault.seal(orjson.dumps(content), CONTENT, message_id)})
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A message as later ones speak of it. `text` is what it says now, as far as we were told."""
+
+    id: str
+    direction: str
+    kind: str
+    text: str = field(repr=False)
+    conversation_id: str
+
+
+_SAID = select(message).where(
+    message.c.channel_id == bindparam("channel_id"), message.c.wamid_index == bindparam("index")
+)
+_ABOUT = (
+    select(message)
+    .where(message.c.about_index == bindparam("index"), message.c.conversation_id == bindparam("conversation_id"))
+    .order_by(message.c.occurred_at.desc(), message.c.id.desc())
+)
+
+
+def find_said(connection: Connection, vault: Vault, *, channel_id: str, wamid: str) -> Said | None:
+    """The message with this wamid, in either direction."""
+    row = connection.execute(_SAID, {"channel_id": channel_id, "index": wamid_index(vault, wamid)}).one_or_none()
+    if row is None:
+        return None
+    says = _says(row, vault) if row.direction == "in" else None
+    text = vault.unseal_text(row.text, TEXT, row.id) if says is None else says
+    return Said(row.id, row.direction, row.kind, text, row.conversation_id)
+
+
+def _says(row: Any, vault: Vault) -> str | None:
+    if row.content is None:
+        return None
+    says = orjson.loads(vault.unseal(row.content, CONTENT, row.id)).get("says")
+    return None if says is None else str(says)
+
+
+def find_about(connection: Connection, vault: Vault, *, conversation_id: str, wamid: str, kind: str) -> str | None:
+    """What the newest message of this kind says of that wamid: its last reaction, its last edit."""
+    values = {"index": wamid_index(vault, wamid), "conversation_id": conversation_id}
+    for row in connection.execute(_ABOUT.where(message.c.kind == kind).limit(1), values):
+        return _says(row, vault)
+    return None
 
 
 def load_times(connection: Connection, message_ids: Sequence[str]) -> dict[str, datetime]:

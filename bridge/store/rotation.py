@@ -15,13 +15,15 @@ from sqlalchemy import Connection, LargeBinary, Select, Table, func, select, upd
 
 from bridge.store.crypto import CannotDecrypt, MasterKeys, UnknownKey, key_name, key_of
 from bridge.store.database import Database
-from bridge.store.tables import contact, contact_identity, effect, inbox, message, setting
+from bridge.store.tables import contact, contact_identity, effect, inbox, media, message, setting, stored_file
 
 SEALED: tuple[tuple[Table, tuple[str, ...]], ...] = (
     (inbox, ("body",)),
     (contact, ("name",)),
     (contact_identity, ("value",)),
     (message, ("text", "content", "wamid")),
+    (media, ("source",)),
+    (stored_file, ("key", "name")),
     (effect, ("payload", "frozen")),
     (setting, ("value",)),
 )

@@ -91,6 +91,18 @@ class EffectKind(StrEnum):
     SEND_TEXT = "send_text"
 
 
+class MediaState(StrEnum):
+    WAITING = "waiting"
+    """To be fetched, now or again later."""
+    FETCHED = "fetched"
+    """In our file store, to go to the helpdesk."""
+    ATTACHED = "attached"
+    LINKED = "linked"
+    """Too big for the helpdesk, or refused by it: the agent has a link."""
+    LOST = "lost"
+    """WhatsApp does not give it out (any more); the agent was told."""
+
+
 class EffectState(StrEnum):
     READY = "ready"
     PERFORMING = "performing"
@@ -212,6 +224,8 @@ class ConversationRow(SQLModel, table=True):
     last_inbound_at: datetime | None = _time_or_none()
     window_refused_at: datetime | None = _time_or_none()
     posted_until_at: datetime | None = _time_or_none()
+    origin: str | None = None
+    """What brought the customer here first: `ad` or `post`, and Meta's id of it where there is one."""
     created_at: datetime = _time()
 
 
@@ -293,6 +307,12 @@ class MessageRow(SQLModel, table=True):
         UniqueConstraint("channel_id", "wamid_index"),
         Index("ix_message_deadline_at", "deadline_at"),
         Index("ix_message_conversation_id", "conversation_id", "created_at"),
+        Index(
+            "ix_message_about_index",
+            "about_index",
+            sqlite_where=text("about_index IS NOT NULL"),
+            postgresql_where=text("about_index IS NOT NULL"),
+        ),
     )
     id: str = Field(primary_key=True)
     channel_id: str
@@ -302,14 +322,52 @@ class MessageRow(SQLModel, table=True):
     wamid_index: bytes | None = _sealed_or_none()
     wamid: bytes | None = _sealed_or_none()
     text: bytes = _sealed()
+    about_index: bytes | None = _sealed_or_none()
+    """Hash of the wamid that it reacts to, edits or revokes."""
     content: bytes | None = _sealed_or_none()
-    """JSON of what is sent, where the text alone does not say it: a file, a template, a quoted message."""
+    """JSON of what is sent, where the text alone does not say it: a file, a template, a quoted message. Of what came:
+    what it `says` of another message."""
     status: str
     status_at: datetime = _time()
     occurred_at: datetime = _time()
     deadline_at: datetime | None = _time_or_none()
     """When the agent is told that it is still not delivered; None once it is, or was told."""
     error_code: int | None = None
+    created_at: datetime = _time()
+
+
+class StoredFileRow(SQLModel, table=True):
+    """A file in the file store: `key` opens its content, which lies encrypted on disk under the row's id."""
+
+    __tablename__ = "stored_file"
+    id: str = Field(primary_key=True)
+    key: bytes = _sealed()
+    name: bytes = _sealed()
+    mime_type: str
+    size_bytes: int = Field(sa_type=BigInteger)
+    created_at: datetime = _time()
+    expires_at: datetime = _time(index=True)
+
+
+class MediaRow(SQLModel, table=True):
+    """A file that belongs to a message of WhatsApp, on its way to the helpdesk."""
+
+    __tablename__ = "media"
+    __table_args__ = (Index("ix_media_due", "state", "due_at"),)
+    id: str = Field(primary_key=True)
+    message_id: str = Field(foreign_key="message.id", index=True)
+    position: int
+    kind: str
+    source: bytes = _sealed()
+    state: str
+    due_at: datetime = _time()
+    wait_until_at: datetime = _time()
+    """Real time: the message waits for its file until then, and goes without it afterwards."""
+    gone_at: datetime = _time()
+    """When WhatsApp forgets it."""
+    attempts: int = 0
+    file_id: str | None = None
+    reason: str | None = None
     created_at: datetime = _time()
 
 
@@ -389,6 +447,8 @@ ticket = _table(TicketRow)
 comment = _table(CommentRow)
 effect = _table(EffectRow)
 message = _table(MessageRow)
+stored_file = _table(StoredFileRow)
+media = _table(MediaRow)
 gate = _table(GateRow)
 feed = _table(FeedRow)
 setting = _table(SettingRow)

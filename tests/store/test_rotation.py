@@ -19,6 +19,7 @@ OLD, NEW = b"o" * 32, b"n" * 32
 OLD_NAME, NEW_NAME = (key_name(key_id(key)) for key in (OLD, NEW))
 BOTH = MasterKeys([NEW, OLD])
 NOT_SEALED = {"inbox.event_key", "inbox.match_index", "contact_identity.value_index", "message.wamid_index"} | {
+    "message.about_index",
     "admin_token.token_hash",
     "keyring.wrapped",
 }
@@ -29,8 +30,11 @@ EVERY_VALUE = Counter(
         "contact.name": 1,
         "contact_identity.value": 2,
         "message.text": 2,
-        "message.content": 1,
+        "message.content": 2,
         "message.wamid": 2,
+        "media.source": 1,
+        "stored_file.key": 1,
+        "stored_file.name": 1,
         "effect.payload": 1,
         "effect.frozen": 1,
         "setting.value": 1,

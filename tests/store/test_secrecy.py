@@ -7,10 +7,11 @@ from pathlib import Path
 from sqlalchemy import Connection
 
 from bridge.domain.inbox_item import InboxItem, InboxKind
-from bridge.domain.model import MessageStatus
-from bridge.store import channels, contacts, conversations, inbox, messages, outbox
+from bridge.domain.model import MediaRef, MessageStatus
+from bridge.store import channels, contacts, conversations, files, inbox, media, messages, outbox
 from bridge.store.crypto import MasterKeys, Vault, new_wrapped_index_key
 from bridge.store.database import Database
+from bridge.store.files import Written
 from bridge.store.messages import StatusChange
 from bridge.store.migration import upgrade
 from bridge.store.tables import EffectKind, Lane, keyring
@@ -60,7 +61,7 @@ def fill(connection: Connection, vault: Vault) -> None:
     rows = inbox.rows_of(told, vault=vault, received_at=NOW)
     inbox.insert_rows(connection, rows)
     inbox.park(connection, [(rows[1]["id"], messages.wamid_index(vault, OUT_WAMID))], now=NOW)
-    messages.add_inbound(
+    kept = messages.add_inbound(
         connection,
         vault,
         channel_id=current.channel_id,
@@ -70,6 +71,20 @@ def fill(connection: Connection, vault: Vault) -> None:
         text=TEXT,
         sent_at=NOW,
         now=NOW,
+        about=OUT_WAMID,
+        says=TEXT,
+    )
+    assert kept is not None
+    ref = MediaRef("document", media_id="700000000000011", name=f"{TEXT}.pdf")
+    media.add(connection, vault, message_id=kept, refs=[ref], now=NOW, wait_until_at=NOW, gone_at=NOW)
+    files.keep(
+        connection,
+        vault,
+        Written("01KAGX0000000000000000FILE", b"k" * 32, 1, b"", b""),
+        name=f"{TEXT}.pdf",
+        mime_type="application/pdf",
+        now=NOW,
+        expires_at=NOW,
     )
     sent = messages.add_outbound(
         connection,
