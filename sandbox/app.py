@@ -29,7 +29,12 @@ class Sandbox:
         self.journal = Journal(clock=self.clock)
         self.live = Live()
         self._state = StateFile(path=state_file, dump=self._dump)
-        self.whatsapp = WhatsApp(clock=self.clock, journal=self.journal, notify=self._notify)
+        self.whatsapp = WhatsApp(
+            clock=self.clock,
+            journal=self.journal,
+            notify=self._notify,
+            media_folder=None if state_file is None else state_file.with_name("media"),
+        )
         self.zendesk = Zendesk(clock=self.clock, journal=self.journal, notify=self._notify, base_url=base_url)
         self.freshdesk = Freshdesk(clock=self.clock, journal=self.journal, notify=self._notify, base_url=base_url)
         self.journal.on_record = self._journal_grew

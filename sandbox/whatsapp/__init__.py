@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from starlette.routing import Route
@@ -11,6 +12,7 @@ from sandbox.journal import Journal
 from sandbox.whatsapp.control import CustomerControl
 from sandbox.whatsapp.faults import WhatsAppFaults
 from sandbox.whatsapp.graph import Graph
+from sandbox.whatsapp.media import Media, MediaStore
 from sandbox.whatsapp.network import Network
 from sandbox.whatsapp.people import Account, Book, Customer, Message
 from sandbox.whatsapp.sender import Delivery, WebhookSender
@@ -22,8 +24,11 @@ SET_UP = ("app_id", "app_secret", "waba_id", "phone_number_id", "display_phone_n
 class WhatsApp:
     """Everything that WhatsApp is in the sandbox."""
 
-    def __init__(self, *, clock: SandboxClock, journal: Journal, notify: Callable[[str], None]) -> None:
+    def __init__(
+        self, *, clock: SandboxClock, journal: Journal, notify: Callable[[str], None], media_folder: Path | None
+    ) -> None:
         self.faults = WhatsAppFaults()
+        self._media = MediaStore(media_folder)
         self._accounts: dict[str, Account] = {}
         self._subscriptions = Subscriptions()
         self._book = Book()
@@ -43,6 +48,7 @@ class WhatsApp:
             journal=journal,
             notify=notify,
             accounts=self._accounts,
+            media=self._media,
         )
         self._graph = Graph(
             accounts=self._accounts,
@@ -51,6 +57,8 @@ class WhatsApp:
             network=self._network,
             sender=self._sender,
             journal=journal,
+            clock=clock,
+            media=self._media,
             notify=notify,
         )
         self._control = CustomerControl(
@@ -60,6 +68,7 @@ class WhatsApp:
             network=self._network,
             sender=self._sender,
             clock=clock,
+            media=self._media,
         )
 
     def routes(self) -> list[Route]:
@@ -100,6 +109,7 @@ class WhatsApp:
         self.faults.reset()
         self._sender.clear()
         self._network.reset()
+        self._media.clear()
 
     async def start(self) -> None:
         """Begin to send webhooks."""
@@ -108,6 +118,7 @@ class WhatsApp:
     async def stop(self) -> None:
         """Stop sending; `dump` still tells what is not delivered."""
         await self._sender.stop()
+        self._media.close()
 
     def dump(self) -> dict[str, Any]:
         """JSON-able for orjson (dataclasses are written as objects)."""
@@ -118,6 +129,7 @@ class WhatsApp:
             "messages": list(self._book.messages.values()),
             "pending": self._sender.pending(),
             "network": self._network.dump(),
+            "media": list(self._media.kept.values()),
             "faults": self.faults.dump(),
         }
 
@@ -136,6 +148,8 @@ class WhatsApp:
         self._sender.restore([Delivery(**delivery) for delivery in kept.get("pending", ())])
         self.faults.update(kept.get("faults", {}))
         self._network.load(kept.get("network", {}))
+        for media in kept.get("media", ()):
+            self._media.kept[media["id"]] = Media(**media)
 
     def _answered(self, wamids: list[str]) -> None:
         self._network.ticked(wamids)

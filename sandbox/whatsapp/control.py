@@ -4,11 +4,12 @@ from typing import Any
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
 from sandbox.answers import Json, body_of, object_of
 from sandbox.clock import SandboxClock
+from sandbox.whatsapp.media import MediaStore
 from sandbox.whatsapp.network import WINDOW_SECONDS, Network
 from sandbox.whatsapp.people import Account, Book, Customer
 from sandbox.whatsapp.sender import WebhookSender, written
@@ -28,7 +29,9 @@ class CustomerControl:
         network: Network,
         sender: WebhookSender,
         clock: SandboxClock,
+        media: MediaStore,
     ) -> None:
+        self._media = media
         self._accounts = accounts
         self._subscriptions = subscriptions
         self._book = book
@@ -47,6 +50,7 @@ class CustomerControl:
             Route("/customers/{id}/messages", self._thread, methods=["GET"]),
             Route("/customers/{id}/messages", self._write, methods=["POST"]),
             Route("/customers/{id}/read", self._read, methods=["POST"]),
+            Route("/whatsapp/media/{id}", self._file, methods=["GET"]),
             Route("/whatsapp/numbers", self._numbers, methods=["GET"]),
             Route("/whatsapp/webhook", self._webhook, methods=["POST"]),
             Route("/whatsapp/sends", self._sends, methods=["GET"]),
@@ -119,6 +123,15 @@ class CustomerControl:
             raise HTTPException(400, "timestamp is in Unix seconds")
         account = self._account(wish.get("phone_number_id"))
         return self._network.write(account, customer, message, context=str(context or ""), at=at).wamid
+
+    async def _file(self, request: Request) -> Response:
+        """A file as a phone has it, which outlives the Cloud API's copy."""
+        media = self._media.kept.get(request.path_params["id"])
+        if media is None:
+            raise HTTPException(404, "there is no such file")
+        return FileResponse(
+            self._media.path(media), media_type=media.mime_type, headers={"X-Content-Type-Options": "nosniff"}
+        )
 
     async def _read(self, request: Request) -> Response:
         return Json({"read": self._network.read_all(self._customer(request.path_params["id"]))})

@@ -56,6 +56,9 @@ SWITCHES: dict[str, Switch] = {
     "empty_emoji_refused": Switch(False, 'A reaction with emoji "" is refused instead of removed (unconfirmed).'),
     "first_name_needed": Switch(True, "A shared contact needs a name part besides formatted_name (unconfirmed)."),
     "contacts_limit": Switch(5, "Contacts in one message: 5 in one source, 257 in another."),
+    "media_type_at_upload": Switch(
+        True, "A MIME type that WhatsApp does not take is refused at the upload; off: the message fails (unconfirmed)."
+    ),
     "unknown_id_code_33": Switch(False, "An unknown phone number id answers code 33 instead of code 100, subcode 33."),
     "retries_keep_signature": Switch(
         False, "A retried webhook keeps its first signature after the secret changed (unconfirmed)."

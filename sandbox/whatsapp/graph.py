@@ -10,15 +10,18 @@ from urllib.parse import parse_qs
 
 import orjson
 from starlette.background import BackgroundTask
+from starlette.datastructures import UploadFile
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from sandbox.answers import Json
+from sandbox.clock import SandboxClock
 from sandbox.journal import Journal
 from sandbox.server import Cut
 from sandbox.whatsapp.errors import RefusedError
 from sandbox.whatsapp.faults import WhatsAppFaults
+from sandbox.whatsapp.media import MIME_TYPES, UPLOAD_LIFE_SECONDS, MediaStore, is_too_large, plain_type
 from sandbox.whatsapp.network import Network
 from sandbox.whatsapp.people import Account, Message
 from sandbox.whatsapp.sender import WebhookSender
@@ -73,9 +76,13 @@ class Graph:
         network: Network,
         sender: WebhookSender,
         journal: Journal,
+        clock: SandboxClock,
+        media: MediaStore,
         notify: Callable[[str], None],
     ) -> None:
         self._accounts = accounts
+        self._clock = clock
+        self._media = media
         self._subscriptions = subscriptions
         self._faults = faults
         self._network = network
@@ -87,6 +94,7 @@ class Graph:
         """The vendor's paths, to be mounted under `/graph`."""
         return [
             Route("/{version}/{id}/messages", self._guarded(self._messages), methods=["POST"]),
+            Route("/{version}/{id}/media", self._guarded(self._upload), methods=["POST"]),
             Route("/{version}/debug_token", self._guarded(self._debug_token), methods=["GET"]),
             Route("/{version}/{id}/subscriptions", self._guarded(self._subscriptions_of_app), methods=["GET", "POST"]),
             Route(
@@ -248,6 +256,39 @@ class Graph:
 
     def _note(self, summary: str, detail: dict[str, Any]) -> None:
         self._journal.record(source="product", target="whatsapp", summary=summary, detail=detail)
+
+    # --- media
+
+    async def _upload(self, request: Request) -> Response:
+        account = self._number(request)
+        if not request.headers.get("content-type", "").startswith("multipart/form-data"):
+            raise RefusedError(100, "The content type must be multipart/form-data.")
+        async with request.form() as form:
+            if form.get("messaging_product") != "whatsapp":
+                raise RefusedError(100, "The parameter messaging_product is required and must be whatsapp.")
+            file, declared = form.get("file"), form.get("type")
+            if not isinstance(file, UploadFile) or not file.content_type:
+                raise RefusedError(100, "The parameter file is required, with its MIME type.")
+            if not isinstance(declared, str) or not declared:
+                raise RefusedError(100, "The parameter type is required.")
+            mime_type = plain_type(declared)
+            if mime_type != plain_type(file.content_type):
+                raise RefusedError(100, "The parameter type differs from the MIME type of the file.")
+            if self._faults.on("media_type_at_upload") and mime_type not in MIME_TYPES:
+                listed = ", ".join(sorted(MIME_TYPES))
+                raise RefusedError(100, f"Param file must be a file with one of the following types: {listed}.")
+            if is_too_large(mime_type, file.size or 0):
+                raise RefusedError(131053, "The file is too large for its type.")
+            if not file.size:
+                raise RefusedError(100, "The file is empty.")
+            kept = self._media.keep(
+                file.file,
+                mime_type=mime_type,
+                phone_number_id=account.phone_number_id,
+                expires_at=self._clock.timestamp() + UPLOAD_LIFE_SECONDS,
+            )
+        self._note(f"uploaded {mime_type}", {"id": kept.id, "file_size": kept.file_size})
+        return Json({"id": kept.id})
 
     # --- subscriptions
 

@@ -15,6 +15,7 @@ from sandbox.whatsapp import payloads
 from sandbox.whatsapp.errors import RefusedError
 from sandbox.whatsapp.faults import WhatsAppFaults
 from sandbox.whatsapp.limits import PairLimit, Throughput
+from sandbox.whatsapp.media import KINDS, MediaStore, problem_of
 from sandbox.whatsapp.people import Account, Book, Customer, Message, new_user_id
 from sandbox.whatsapp.sender import Update, WebhookSender
 from sandbox.whatsapp.validate import Send, words_of
@@ -60,6 +61,7 @@ class Network:
         journal: Journal,
         notify: Callable[[str], None],
         accounts: dict[str, Account],
+        media: MediaStore,
     ) -> None:
         self._book = book
         self._faults = faults
@@ -68,6 +70,7 @@ class Network:
         self._journal = journal
         self._notify = notify
         self._accounts = accounts
+        self._media = media
         self._throughput: dict[str, Throughput] = {}
         self._pairs = PairLimit()
         self._held: list[Update] = []
@@ -94,7 +97,10 @@ class Network:
         pair = (account.phone_number_id, customer.id if customer is not None else send.recipient)
         if self._faults.on("pair_limit") and not self._pairs.allows(pair, now=now):
             raise RefusedError(131056)
+        unfit = self._unfit(account, send)
         fate, injected = self._fate(account, customer, send)
+        if unfit and not fate:
+            fate = 131053
         if fate == 131047 and self._faults.on("window_error_sync"):
             raise RefusedError(131047)
         throughput.count(now=now)
@@ -122,6 +128,16 @@ class Network:
             self._typing.pop(customer.id, None)
             self._notify(f"thread:{customer.id}")
         return message
+
+    def _unfit(self, account: Account, send: Send) -> str:
+        """Why the file of this message cannot be delivered; empty when it can. Raises RefusedError 131009."""
+        media_id = send.content.get("id") if send.type in KINDS and isinstance(send.content, dict) else None
+        if media_id is None:
+            return ""
+        media = self._media.find(media_id, now=self._clock.timestamp())
+        if media is None or media.phone_number_id != account.phone_number_id:
+            raise RefusedError(131009, "There is no media with this id at this number.")
+        return problem_of(send.type, media, self._media.path(media), voice=send.content.get("voice", False))
 
     def customer_of(self, send: Send) -> Customer | None:
         """Who gets this, if anybody here does."""

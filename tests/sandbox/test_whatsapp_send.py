@@ -161,9 +161,9 @@ async def test_body_that_is_not_json_is_refused(world: World) -> None:
     "body",
     [
         {"type": "text", "text": {"body": "😀" * 2048, "preview_url": False}},
-        {"type": "image", "image": {"id": "1", "caption": "c"}},
+        {"type": "image", "image": {"link": "https://example.com/a.jpg", "caption": "c"}},
         {"type": "document", "document": {"link": "https://example.com/a.pdf", "filename": "a.pdf"}},
-        {"type": "audio", "audio": {"id": "1", "voice": True}},
+        {"type": "audio", "audio": {"link": "https://example.com/a.ogg", "voice": True}},
         {"type": "location", "location": {"latitude": "38.7", "longitude": "-9.1", "name": "Loja"}},
         {"type": "contacts", "contacts": [{"name": {"formatted_name": "Rui Alves", "first_name": "Rui"}}]},
         {
