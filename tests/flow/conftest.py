@@ -22,8 +22,14 @@ HELPDESKS = {"sqlite": "zendesk", "postgresql": "zendesk", "freshdesk": "freshde
 """The helpdesk of each installation. What a database does differently does not depend on the helpdesk."""
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what is about another helpdesk than the installation's."""
+    """Leave out what is about another helpdesk than the installation's; keep together what shares an installation."""
+    for item in items:
+        installed = _parameters(item).get("installation")
+        if installed is not None:
+            half = "faults" if item.path.stem == "test_faults" else "stories"
+            item.add_marker(pytest.mark.xdist_group(f"{installed} {half}"))
     foreign = [item for item in items if _helpdesks_of(item) - {_helpdesk_under(item)}]
     if foreign:
         config.hook.pytest_deselected(items=foreign)

@@ -143,7 +143,13 @@ def said(role: Process, event: str) -> int:
     return role.log.read_text().count(f'"event": "{event}"')
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param(database, marks=pytest.mark.xdist_group(f"rotation {database}"))
+        for database in ("sqlite", "postgresql")
+    ],
+)
 def running(request: pytest.FixtureRequest) -> Iterator[Rotating]:
     if request.param == "sqlite":
         made = Rotating(None)
