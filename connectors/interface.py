@@ -129,6 +129,8 @@ class Comment:
     text: str = field(repr=False)
     attachment_count: int = 0
     key: EffectKey | None = None
+    author_locale: str | None = None
+    """The language that a member of staff reads, as the helpdesk spells it (`pt-BR`), where it tells one."""
     is_merge: bool = False
     """Says that tickets were merged; this ticket may be the one that is closed now."""
 

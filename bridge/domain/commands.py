@@ -1,6 +1,9 @@
 """What does an agent tell the bridge in a private note? The first line, when it begins with `/wa`."""
 
+import re
 from enum import StrEnum
+
+from bridge.domain.speech import phrase
 
 PREFIX = "/wa"
 
@@ -14,15 +17,17 @@ class Command(StrEnum):
 
 
 DESCRIPTIONS = {
-    Command.STATUS: "the window, held replies, limits and the last deliveries",
-    Command.RESEND: "send every unconfirmed or failed reply of this ticket again",
-    Command.HOLD_CANCEL: "drop the replies that wait for the window",
+    Command.STATUS: phrase("the window, held replies, limits and the last deliveries"),
+    Command.RESEND: phrase("send every unconfirmed or failed reply of this ticket again"),
+    Command.HOLD_CANCEL: phrase("drop the replies of this ticket that wait for the window"),
 }
+_DIRECTION_MARKS = re.compile("[\u200e\u200f\u061c\u202a-\u202e\u2066-\u2069]")
+"""Unseen signs that come along when a command is copied from a text that runs from right to left."""
 
 
 def parse_command(note: str) -> Command | None:
     """The command in a private note's plain text; None when the note is none."""
-    first_line = note.strip().split("\n", 1)[0]
+    first_line = _DIRECTION_MARKS.sub("", note).strip().split("\n", 1)[0]
     words = first_line.replace("\u00a0", " ").casefold().split()
     if not words or words[0] != PREFIX:
         return None

@@ -6,9 +6,10 @@ from enum import StrEnum
 from typing import assert_never
 
 from bridge.domain import notes
-from bridge.domain.commands import Command
+from bridge.domain.commands import Command, parse_command
 from bridge.domain.customer_service_window import CustomerServiceWindow
 from bridge.domain.model import DeliveryFailure
+from bridge.domain.speech import Note
 from bridge.domain.text import split_message
 
 RESENDS_AFTER_REFUSAL = 2
@@ -55,7 +56,7 @@ class SendText:
 class AddNote:
     """Tell the agent in a private note on the ticket that the event belongs to."""
 
-    text: str = field(repr=False)
+    text: Note | str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,7 @@ class ReleaseHeld:
 
 @dataclass(frozen=True, slots=True)
 class DropHeld:
-    """Nothing held may go any more."""
+    """Nothing held for the ticket may go any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,12 +125,12 @@ class AgentReplied:
 
 @dataclass(frozen=True, slots=True)
 class AgentCommanded:
-    """A `/wa` note. The numbers are what the conversation holds at this moment."""
+    """A `/wa` note. The numbers are what the ticket holds at this moment."""
 
     command: Command
     held_count: int
     resendable_count: int
-    status_report: str = field(repr=False)
+    status_report: Note | str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +173,8 @@ def _customer_wrote(window: CustomerServiceWindow, event: CustomerWrote, *, now:
 def _agent_replied(
     window: CustomerServiceWindow, event: AgentReplied, *, now: datetime, rules: Rules
 ) -> tuple[Effect, ...]:
+    if parse_command(event.text) is not None:
+        return (AddNote(notes.command_was_public(event.text)),)
     parts = split_message(event.text) if event.text.strip() else []
     if not parts:
         return (AddNote(notes.nothing_to_send(event.attachment_count)),) if event.attachment_count else ()

@@ -82,11 +82,15 @@ class SystemNotice:
 
 @dataclass(frozen=True, slots=True)
 class DeliveryFailure:
-    """Why Meta did not deliver. `code` is Meta's; `explanation` and `advice` are plain words for an agent."""
+    """Why Meta did not deliver. `code` is Meta's; `explanation`, `advice` and `customer_saw` are plain sentences for an
+    agent, in English, which the catalogues have; `details` are Meta's own words, where they say more than ours.
+    """
 
     code: int
     explanation: str
     advice: str
+    customer_saw: str = ""
+    details: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)

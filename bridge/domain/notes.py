@@ -1,4 +1,7 @@
-"""What agents are told in private notes: what happened, why, what to do now. Plain text; never begins with `/wa`."""
+"""What agents are told in private notes: what happened, why, what to do now. Plain text; never begins with `/wa`.
+
+Each function words one note in a language; what it returns to its callers is the note, worded when it is written.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -7,6 +10,7 @@ from datetime import datetime, timedelta
 from bridge.domain.commands import DESCRIPTIONS
 from bridge.domain.customer_service_window import CustomerServiceWindow, WindowState
 from bridge.domain.model import DeliveryFailure, MessageStatus
+from bridge.domain.speech import Note, Speech, note, phrase
 from bridge.domain.text import preview
 
 QUOTE_CHARACTERS = 80
@@ -21,67 +25,91 @@ def quote(reply: str) -> str:
     return f"“{preview(reply, QUOTE_CHARACTERS)}”"
 
 
-def _why_closed(window: CustomerServiceWindow, now: datetime) -> str:
+def _hours(duration: timedelta) -> int:
+    return int(duration.total_seconds() // 3600)
+
+
+def _why_closed(speech: Speech, window: CustomerServiceWindow, now: datetime) -> str:
     closes_at = window.closes_at
     match window.state(now):
         case WindowState.UNKNOWN:
-            return "The customer has not written to this number yet, so WhatsApp does not allow a free-form message."
+            return speech.say(
+                "The customer has not written to this number yet, so WhatsApp does not allow a free-form message."
+            )
+        case WindowState.REFUSED if closes_at and window.refused_at:
+            return speech.say(
+                "WhatsApp says that its 24-hour customer service window is closed (by our clock it closes {closes_at}; "
+                "WhatsApp refused a message sent {refused_at}).",
+                closes_at=at(closes_at),
+                refused_at=at(window.refused_at),
+            )
         case WindowState.REFUSED:
-            return (
-                f"WhatsApp says that its 24-hour customer service window is closed (by our clock it closes "
-                f"{at(closes_at)}; WhatsApp refused a message sent {at(window.refused_at)})."
-                if closes_at and window.refused_at
-                else "WhatsApp says that its 24-hour customer service window is closed."
+            return speech.say("WhatsApp says that its 24-hour customer service window is closed.")
+        case _ if closes_at:
+            return speech.say(
+                "The 24-hour customer service window closed {closes_at}; WhatsApp does not allow a free-form message "
+                "until the customer writes again.",
+                closes_at=at(closes_at),
             )
         case _:
-            return (
-                f"The 24-hour customer service window closed {at(closes_at)}; WhatsApp does not allow a free-form "
-                "message until the customer writes again."
-                if closes_at
-                else "The 24-hour customer service window is closed."
-            )
+            return speech.say("The 24-hour customer service window is closed.")
 
 
-def held(replies: Sequence[str], *, window: CustomerServiceWindow, now: datetime, hold_for: timedelta) -> str:
-    hours = int(hold_for.total_seconds() // 3600)
-    if len(replies) == 1:
-        return (
-            f"WhatsApp reply held, not sent: {quote(replies[0])}\n{_why_closed(window, now)}\n"
-            f"It goes out by itself as soon as the customer writes, before newer replies. After {hours} hours it is "
-            "dropped and you are told. To drop it now, write a private note: /wa hold cancel"
-        )
-    return (
-        f"{len(replies)} WhatsApp replies held, not sent: {', '.join(quote(reply) for reply in replies)}\n"
-        f"{_why_closed(window, now)}\n"
-        f"They go out by themselves, in order, as soon as the customer writes, before newer replies. After {hours} "
-        "hours they are dropped and you are told. To drop them now, write a private note: /wa hold cancel"
+@note
+def held(
+    speech: Speech, replies: Sequence[str], *, window: CustomerServiceWindow, now: datetime, hold_for: timedelta
+) -> str:
+    first = speech.counted(
+        "WhatsApp reply held, not sent: {replies}",
+        "{count} WhatsApp replies held, not sent: {replies}",
+        len(replies),
+        replies=", ".join(quote(reply) for reply in replies),
+    )
+    return f"{first}\n{_why_closed(speech, window, now)}\n{_what_becomes_of_held(speech, len(replies), hold_for)}"
+
+
+def _what_becomes_of_held(speech: Speech, count: int, hold_for: timedelta) -> str:
+    return speech.counted(
+        "It goes out by itself as soon as the customer writes, before newer replies. After {hours} hours it is dropped "
+        "and you are told. To drop it now, write a private note: /wa hold cancel",
+        "They go out by themselves, in order, as soon as the customer writes, before newer replies. After {hours} "
+        "hours they are dropped and you are told. To drop them now, write a private note: /wa hold cancel",
+        count,
+        hours=_hours(hold_for),
     )
 
 
-def rejected(reply: str, *, window: CustomerServiceWindow, now: datetime) -> str:
-    return (
-        f"WhatsApp reply not sent: {quote(reply)}\n{_why_closed(window, now)}\n"
-        "Write it again once the customer has written, or reach the customer another way."
+@note
+def rejected(speech: Speech, reply: str, *, window: CustomerServiceWindow, now: datetime) -> str:
+    first = speech.say("WhatsApp reply not sent: {reply}", reply=quote(reply))
+    last = speech.say("Write it again once the customer has written, or reach the customer another way.")
+    return f"{first}\n{_why_closed(speech, window, now)}\n{last}"
+
+
+@note
+def hold_expired(speech: Speech, reply: str, *, hold_for: timedelta) -> str:
+    return speech.say(
+        "WhatsApp reply dropped, not sent: {reply}\nThe customer did not write within {hours} hours. Write it again if "
+        "it still matters once the customer writes, or reach the customer another way.",
+        reply=quote(reply),
+        hours=_hours(hold_for),
     )
 
 
-def hold_expired(reply: str, *, hold_for: timedelta) -> str:
-    return (
-        f"WhatsApp reply dropped, not sent: {quote(reply)}\n"
-        f"The customer did not write within {int(hold_for.total_seconds() // 3600)} hours. "
-        "Write it again if it still matters once the customer writes, or reach the customer another way."
-    )
-
-
-def hold_cancelled(count: int) -> str:
+@note
+def hold_cancelled(speech: Speech, count: int) -> str:
     if count == 0:
-        return "No WhatsApp reply was held: nothing was dropped."
-    return f"Dropped {count} held WhatsApp {'reply' if count == 1 else 'replies'}; the customer did not get " + (
-        "it." if count == 1 else "them."
+        return speech.say("No WhatsApp reply of this ticket was held: nothing was dropped.")
+    return speech.counted(
+        "Dropped {count} held WhatsApp reply of this ticket; the customer did not get it.",
+        "Dropped {count} held WhatsApp replies of this ticket; the customer did not get them.",
+        count,
     )
 
 
+@note
 def refused_by_meta(
+    speech: Speech,
     reply: str,
     *,
     window: CustomerServiceWindow,
@@ -90,108 +118,173 @@ def refused_by_meta(
     hold_for: timedelta,
 ) -> str:
     """Meta refused with 131047 what our clock allowed: both times are told."""
-    ours = at(window.closes_at) if window.closes_at else "never opened"
-    told = (
-        f"WhatsApp refused this reply: {quote(reply)}\n"
-        f"It says the 24-hour customer service window was closed when we sent it ({at(sent_at)}); "
-        f"by our clock the window closes: {ours}. WhatsApp's verdict counts.\n"
-    )
-    if policy_holds:
-        return told + (
-            "The reply is held and goes out by itself as soon as the customer writes. After "
-            f"{int(hold_for.total_seconds() // 3600)} hours it is dropped and you are told. "
-            "To drop it now, write a private note: /wa hold cancel"
+    first = speech.say("WhatsApp refused this reply: {reply}", reply=quote(reply))
+    if window.closes_at is None:
+        why = speech.say(
+            "It says the 24-hour customer service window was closed when we sent it ({sent_at}); by our clock it never "
+            "opened. WhatsApp's verdict counts.",
+            sent_at=at(sent_at),
         )
-    return told + "It was not delivered. Write it again once the customer has written."
+    else:
+        why = speech.say(
+            "It says the 24-hour customer service window was closed when we sent it ({sent_at}); by our clock the "
+            "window closes: {closes_at}. WhatsApp's verdict counts.",
+            sent_at=at(sent_at),
+            closes_at=at(window.closes_at),
+        )
+    if policy_holds:
+        last = speech.say("The reply is held.") + " " + _what_becomes_of_held(speech, 1, hold_for)
+    else:
+        last = speech.say("It was not delivered. Write it again once the customer has written.")
+    return f"{first}\n{why}\n{last}"
 
 
-def failed(reply: str, failure: DeliveryFailure) -> str:
-    return (
-        f"WhatsApp reply not delivered: {quote(reply)}\n{failure.explanation}\n{failure.advice} (code {failure.code})"
-    )
+@note
+def failed(speech: Speech, reply: str, failure: DeliveryFailure) -> str:
+    first = speech.say("WhatsApp reply not delivered: {reply}", reply=quote(reply))
+    lines = [first, speech.say(failure.explanation)]
+    if failure.details:
+        lines[-1] += " " + speech.say("WhatsApp says: {details}", details=failure.details)
+    if failure.customer_saw:
+        lines.append(speech.say(failure.customer_saw))
+    advice = speech.say(failure.advice)
+    if failure.code >= 0:
+        advice = speech.say("{advice} (code {code})", advice=advice, code=failure.code)
+    lines.append(advice)
+    return "\n".join(lines)
 
 
-def not_confirmed(reply: str) -> str:
-    return (
-        f"WhatsApp reply not confirmed: {quote(reply)}\n"
+@note
+def not_confirmed(speech: Speech, reply: str) -> str:
+    return speech.say(
+        "WhatsApp reply not confirmed: {reply}\n"
         "The connection broke while it was being sent, and WhatsApp has not said whether it took it. The customer may "
         "or may not have it; it is not sent again by itself. If it turns out to be delivered, you are told here. "
-        "To send it again, write a private note: /wa resend"
+        "To send it again, write a private note: /wa resend",
+        reply=quote(reply),
     )
 
 
-def not_shown(code: str) -> str:
-    return (
-        f"A WhatsApp message of the customer could not be put on this ticket: the helpdesk refused it (code {code}).\n"
-        "It is kept. An administrator finds it with: deskbridge events list"
+@note
+def not_shown(speech: Speech, code: str) -> str:
+    return speech.say(
+        "A WhatsApp message of the customer could not be put on this ticket: the helpdesk refused it (code {code}).\n"
+        "It is kept. An administrator finds it with: deskbridge events list",
+        code=code,
     )
 
 
-def came_to_merged_ticket(text: str, *, number: str) -> str:
+@note
+def came_to_merged_ticket(speech: Speech, text: str, *, number: str) -> str:
     """`text` is the customer's, whole: nobody looks at a ticket that was merged."""
-    return f"The customer wrote to ticket #{number} while it was merged into this one:\n{text}"
-
-
-def confirmed_late(reply: str) -> str:
-    return f"WhatsApp has now confirmed the reply that was not confirmed: {quote(reply)}\nNothing more to do."
-
-
-def waiting_for_operator(reply: str, *, action: str) -> str:
-    return (
-        f"WhatsApp reply waits: {quote(reply)}\n"
-        f"WhatsApp does not accept messages from us at present. An administrator must act: {action}\n"
-        "It is kept, and goes out by itself once that is done (you need not write it again)."
+    return speech.say(
+        "The customer wrote to ticket #{number} while it was merged into this one:\n{text}", number=number, text=text
     )
 
 
-def gave_up(reply: str, *, hours: int) -> str:
-    return (
-        f"WhatsApp reply not sent: {quote(reply)}\n"
-        f"WhatsApp could not be reached, or refused for a passing reason, for {hours} hours, so we stopped trying. "
-        "To try again, write a private note: /wa resend"
+@note
+def continues_deleted_ticket(speech: Speech, number: str) -> str:
+    return speech.say("This ticket continues ticket #{number}, which was deleted.", number=number)
+
+
+@note
+def confirmed_late(speech: Speech, reply: str) -> str:
+    return speech.say(
+        "WhatsApp has now confirmed the reply that was not confirmed: {reply}\nNothing more to do.", reply=quote(reply)
     )
 
 
-def not_delivered_yet(reply: str) -> str:
-    return (
-        f"Not delivered after 24 hours: {quote(reply)}\n"
+@note
+def waiting_for_operator(speech: Speech, reply: str, *, action: str) -> str:
+    return speech.say(
+        "WhatsApp reply waits: {reply}\n"
+        "WhatsApp does not accept messages from us at present. An administrator must act: {action}\n"
+        "It is kept, and goes out by itself once that is done (you need not write it again).",
+        reply=quote(reply),
+        action=speech.say(action),
+    )
+
+
+@note
+def gave_up(speech: Speech, reply: str, *, hours: int) -> str:
+    return speech.say(
+        "WhatsApp reply not sent: {reply}\n"
+        "WhatsApp could not be reached, or refused for a passing reason, for {hours} hours, so we stopped trying. "
+        "To try again, write a private note: /wa resend",
+        reply=quote(reply),
+        hours=hours,
+    )
+
+
+@note
+def not_delivered_yet(speech: Speech, reply: str) -> str:
+    return speech.say(
+        "Not delivered after 24 hours: {reply}\n"
         "WhatsApp took it, but it is not on the customer's phone yet (off, or without a connection?). WhatsApp goes on "
-        "trying for up to 30 days. If it is urgent, reach the customer another way."
+        "trying for up to 30 days. If it is urgent, reach the customer another way.",
+        reply=quote(reply),
     )
 
 
-def files_not_sent(count: int) -> str:
-    files = "a file" if count == 1 else f"{count} files"
-    return (
-        f"Your reply had {files} attached. Files do not go out over WhatsApp from here yet: the customer got the text "
-        "alone. Send a link instead."
+@note
+def files_not_sent(speech: Speech, count: int) -> str:
+    return speech.counted(
+        "Your reply had a file attached. Files do not go out over WhatsApp from here yet: the customer got the text "
+        "alone. Send a link instead.",
+        "Your reply had {count} files attached. Files do not go out over WhatsApp from here yet: the customer got the "
+        "text alone. Send a link instead.",
+        count,
     )
 
 
-def nothing_to_send(count: int) -> str:
-    files = "a file" if count == 1 else f"{count} files"
-    return (
-        f"Nothing was sent: your reply had no text, only {files}. Files do not go out over WhatsApp from here yet. "
-        "Send a link instead."
+@note
+def nothing_to_send(speech: Speech, count: int) -> str:
+    return speech.counted(
+        "Nothing was sent: your reply had no text, only a file. Files do not go out over WhatsApp from here yet. "
+        "Send a link instead.",
+        "Nothing was sent: your reply had no text, only {count} files. Files do not go out over WhatsApp from here "
+        "yet. Send a link instead.",
+        count,
     )
 
 
-def resending(count: int) -> str:
+@note
+def command_was_public(speech: Speech, command: str) -> str:
+    """An agent typed a command as a public comment: the customer must not read it."""
+    return speech.say(
+        "Not sent to the customer: {command}\n"
+        "It begins with /wa, so it was taken for a command to deskbridge. Commands are written as a private note, "
+        "where the customer never sees them: write it again there. (To send such a text, put another word first.)",
+        command=quote(command),
+    )
+
+
+@note
+def resending(speech: Speech, count: int) -> str:
     if count == 0:
-        return "No WhatsApp reply of this ticket is unconfirmed or failed: nothing to send again."
-    return f"Sending {count} WhatsApp {'reply' if count == 1 else 'replies'} of this ticket again, in order."
-
-
-def resend_waits(count: int) -> str:
-    return (
-        f"{count} WhatsApp {'reply' if count == 1 else 'replies'} of this ticket will be sent again as soon as the "
-        "customer writes: the 24-hour customer service window is closed. To drop what waits: /wa hold cancel"
+        return speech.say("No WhatsApp reply of this ticket is unconfirmed or failed: nothing to send again.")
+    return speech.counted(
+        "Sending {count} WhatsApp reply of this ticket again.",
+        "Sending {count} WhatsApp replies of this ticket again, in order.",
+        count,
     )
 
 
-def command_list() -> str:
-    lines = "\n".join(f"/wa {command.value} – {text}" for command, text in DESCRIPTIONS.items())
-    return f"Commands for a private note to deskbridge:\n{lines}"
+@note
+def resend_waits(speech: Speech, count: int) -> str:
+    return speech.counted(
+        "{count} WhatsApp reply of this ticket will be sent again as soon as the customer writes: the 24-hour customer "
+        "service window is closed. To drop what waits: /wa hold cancel",
+        "{count} WhatsApp replies of this ticket will be sent again as soon as the customer writes: the 24-hour "
+        "customer service window is closed. To drop what waits: /wa hold cancel",
+        count,
+    )
+
+
+@note
+def command_list(speech: Speech) -> str:
+    lines = "\n".join(f"/wa {command.value} – {speech.say(text)}" for command, text in DESCRIPTIONS.items())
+    return speech.say("Commands for a private note to deskbridge:") + "\n" + lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,41 +298,97 @@ class Delivery:
 
 
 _STATE_WORDS = {
-    "held": "held for the window",
-    "unconfirmed": "not confirmed",
-    "failed": "not delivered",
-    "dropped": "dropped",
-    "dead": "gave up",
-    "unknown": "being confirmed",
-    "ready": "waiting to be sent",
-    "performing": "being sent",
+    "held": phrase("held for the window"),
+    "unconfirmed": phrase("not confirmed"),
+    "failed": phrase("not delivered"),
+    "dropped": phrase("dropped"),
+    "dead": phrase("gave up"),
+    "unknown": phrase("being confirmed"),
+    "ready": phrase("waiting to be sent"),
+    "performing": phrase("being sent"),
+}
+_STATUS_WORDS = {
+    MessageStatus.QUEUED: phrase("queued"),
+    MessageStatus.ACCEPTED: phrase("accepted"),
+    MessageStatus.SENT: phrase("sent"),
+    MessageStatus.DELIVERED: phrase("delivered"),
+    MessageStatus.READ: phrase("read"),
+    MessageStatus.PLAYED: phrase("played"),
+    MessageStatus.FAILED: phrase("failed"),
 }
 
 
+@note
+def limits_stopped(speech: Speech, *, code: str, action: str) -> str:
+    return speech.say(
+        "Stopped: WhatsApp does not accept messages from us (code {code}). {action}",
+        code=code,
+        action=speech.say(action),
+    )
+
+
+@note
+def limits_wait(speech: Speech, *, seconds: int, reason: str) -> str:
+    return speech.say("Limits: the next reply waits {seconds} s ({reason})", seconds=seconds, reason=reason)
+
+
+@note
+def limits_none(speech: Speech) -> str:
+    return speech.say("Limits: nothing in the way")
+
+
+@note
 def status_report(
+    speech: Speech,
     *,
     window: CustomerServiceWindow,
     now: datetime,
     deliveries: Sequence[Delivery],
     held_count: int,
     waiting: int,
-    limits: Sequence[str],
+    limits: Sequence[Note],
 ) -> str:
+    lines = [
+        _window_line(speech, window, now),
+        speech.say("Held: {count}", count=held_count),
+        speech.say("Waiting to be sent: {count}", count=waiting),
+        *(limit.told(speech) for limit in limits),
+        speech.say("Last replies:") if deliveries else speech.say("Last replies: none"),
+    ]
+    for delivery in deliveries:
+        words = (
+            _STATUS_WORDS[delivery.status]
+            if delivery.state == "done"
+            else _STATE_WORDS.get(delivery.state, delivery.state)
+        )
+        lines.append(
+            speech.say(
+                "– {reply}: {state}, {at}",
+                reply=quote(delivery.text),
+                state=speech.say(words),
+                at=at(delivery.at),
+            )
+        )
+    return "\n".join(lines)
+
+
+def _window_line(speech: Speech, window: CustomerServiceWindow, now: datetime) -> str:
     state = window.state(now)
     closes_at = window.closes_at
     if state in (WindowState.OPEN, WindowState.CLOSING) and closes_at is not None:
-        left = closes_at - now
-        hours, minutes = divmod(int(left.total_seconds()) // 60, 60)
-        first = f"Window: open until {at(closes_at)} ({hours} h {minutes} min left)"
-    elif state is WindowState.UNKNOWN:
-        first = "Window: unknown (counts as closed) – the customer has not written to this number yet"
-    elif state is WindowState.REFUSED:
-        first = "Window: closed – WhatsApp refused a message, until the customer writes again"
-    else:
-        first = f"Window: closed since {at(closes_at)}" if closes_at else "Window: closed"
-    lines = [first, f"Held: {held_count}", f"Waiting to be sent: {waiting}", *limits]
-    lines.append("Last replies:" if deliveries else "Last replies: none")
-    for delivery in deliveries:
-        words = delivery.status.value if delivery.state == "done" else _STATE_WORDS.get(delivery.state, delivery.state)
-        lines.append(f"– {quote(delivery.text)}: {words}, {at(delivery.at)}")
-    return "\n".join(lines)
+        hours, minutes = divmod(int((closes_at - now).total_seconds()) // 60, 60)
+        return speech.say(
+            "Window: open until {closes_at} ({hours} h {minutes} min left)",
+            closes_at=at(closes_at),
+            hours=hours,
+            minutes=minutes,
+        )
+    if state is WindowState.UNKNOWN:
+        return speech.say("Window: unknown (counts as closed) – the customer has not written to this number yet")
+    if state is WindowState.REFUSED:
+        return speech.say("Window: closed – WhatsApp refused a message, until the customer writes again")
+    return (
+        speech.say("Window: closed since {closes_at}", closes_at=at(closes_at))
+        if closes_at
+        else speech.say("Window: closed")
+    )

@@ -21,8 +21,9 @@ from bridge.domain.decide import (
     WaitForOperator,
 )
 from bridge.domain.retry import backoff
+from bridge.domain.speech import Note
 from bridge.runtime.services import Moment, Services
-from bridge.store import messages, outbox
+from bridge.store import conversations, messages, outbox
 from bridge.store.conversations import Conversation
 from bridge.store.messages import Outbound
 from bridge.store.outbox import EffectRecord
@@ -83,7 +84,8 @@ def apply(
             case ReleaseHeld():
                 outbox.release_held(connection, current.id, now=moment.business)
             case DropHeld():
-                outbox.drop_held(connection, current.id)
+                assert subject.ticket_id is not None
+                outbox.drop_held(connection, conversation_id=current.id, ticket_id=subject.ticket_id)
             case Resend(held=held):
                 assert subject.ticket_id is not None
                 if held:
@@ -179,13 +181,16 @@ def add_note(
     connection: Connection,
     services: Services,
     current: Conversation,
-    text: str,
+    text: Note | str,
     *,
     ticket_id: str | None,
     moment: Moment,
 ) -> str:
-    """A private note on `ticket_id`, or on the conversation's ticket. Returns the effect's id."""
+    """A private note on `ticket_id`, or on the conversation's ticket, in the language of whoever answered there last.
+    Returns the effect's id."""
     outbox.stop_waiting_for_company(connection, current.id)
+    reader = ticket_id or current.ticket_id
+    language = conversations.load_language(connection, reader) if reader else None
     return outbox.add(
         connection,
         services.vault,
@@ -195,8 +200,8 @@ def add_note(
         seq=current.take_seq(),
         kind=EffectKind.ADD_NOTE,
         now=moment.business,
-        payload=text,
-        ticket_id=ticket_id or current.ticket_id,
+        payload=text.told(services.languages.speech(language)) if isinstance(text, Note) else text,
+        ticket_id=reader,
     )
 
 

@@ -473,7 +473,7 @@ def _record_written(
                 connection,
                 services,
                 current,
-                f"This ticket continues ticket #{before}, which was deleted.",
+                notes.continues_deleted_ticket(before),
                 ticket_id=ticket_id,
                 moment=moment,
             )

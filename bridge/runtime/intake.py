@@ -340,9 +340,7 @@ def _refuse(
     send = outbox.load(connection, services.vault, state.effect_id)
     meaning = _MEANINGS[kind_of(change.error_code, http_status=None)]
     if meaning is FailureMeaning.NEEDS_OPERATOR:
-        failure = NeedsOperator(
-            str(change.error_code), action=failure_of(change.error_code, http_status=None).operator_action
-        )
+        failure = NeedsOperator(str(change.error_code), action=failure_of(change.error_code, http_status=None).admin)
         close_gate(connection, services, WHATSAPP_SCOPE, failure, moment, by_status=True)
     current = conversations.load(connection, send.conversation_id)
     decision = decide(

@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 from bridge.domain import notes
 from bridge.domain.commands import Command, parse_command
 from bridge.domain.decide import AgentCommanded, AgentReplied, Decision, decide
+from bridge.domain.speech import Note
 from bridge.domain.text import html_to_whatsapp
 from bridge.runtime import merges
 from bridge.runtime.apply import Subject, add_note, apply
@@ -288,6 +289,8 @@ def _take_comment(
         now=comment.created_at,
     ):
         return
+    if comment.author is AuthorKind.STAFF and comment.author_locale and comment.key is None:
+        conversations.set_language(connection, ticket.id, comment.author_locale)
     if role == "reply":
         text = (html_to_whatsapp(comment.html) or comment.text).strip()
         event: AgentReplied | AgentCommanded = AgentReplied(text, comment.attachment_count)
@@ -300,16 +303,16 @@ def _take_comment(
     apply(connection, services, current, decision, subject=Subject(ticket_id=ticket.id), moment=moment)
 
 
-def _limits(connection: Connection, services: Services, current: Conversation, moment: Moment) -> tuple[str, ...]:
+def _limits(connection: Connection, services: Services, current: Conversation, moment: Moment) -> tuple[Note, ...]:
     """What stands in the way of the next reply, for `/wa status`."""
     gate = channels.load_gate(connection, channel_id=services.channel.id, scope=WHATSAPP_SCOPE)
     if gate is not None:
-        return (f"Stopped: WhatsApp does not accept messages from us (code {gate.code}). {gate.action}",)
+        return (notes.limits_stopped(code=gate.code, action=gate.action),)
     head = outbox.load_head(connection, services.vault, conversation_id=current.id, lane=Lane.WHATSAPP)
     if head is not None and head.state is EffectState.READY and head.not_before_at > moment.real:
         seconds = int((head.not_before_at - moment.real).total_seconds()) + 1
-        return (f"Limits: the next reply waits {seconds} s ({head.code})",)
-    return ("Limits: nothing in the way",)
+        return (notes.limits_wait(seconds=seconds, reason=head.code or ""),)
+    return (notes.limits_none(),)
 
 
 def _commanded(
@@ -321,12 +324,12 @@ def _commanded(
     moment: Moment,
 ) -> AgentCommanded:
     counts = outbox.counts(connection, current.id)
-    held = counts.get(EffectState.HELD, 0)
+    held = outbox.count_held(connection, conversation_id=current.id, ticket_id=ticket.id)
     report = notes.status_report(
         window=current.window,
         now=moment.business,
         deliveries=outbox.load_last_sends(connection, services.vault, current.id, limit=LAST_DELIVERIES),
-        held_count=held,
+        held_count=counts.get(EffectState.HELD, 0),
         waiting=sum(counts.get(state, 0) for state in WAITING),
         limits=_limits(connection, services, current, moment),
     )

@@ -11,6 +11,7 @@ from tenacity import AsyncRetrying, retry_if_exception_type, wait_random_exponen
 from bridge.domain.decide import Rules
 from bridge.runtime.bell import Bell
 from bridge.runtime.clock import Clock
+from bridge.runtime.languages import Languages
 from bridge.runtime.limiter import HelpdeskBudget, SendLimits
 from bridge.runtime.metrics import WorkerMetrics
 from bridge.store import leases
@@ -41,6 +42,7 @@ class Services:
     budget: HelpdeskBudget
     bell: Bell
     rules: Rules
+    languages: Languages
     dead_letter_after: timedelta
     reconcile_every: timedelta
     metrics: WorkerMetrics

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from dotenv import dotenv_values
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
+from bridge.domain.speech import ENGLISH, LANGUAGES
 from bridge.runtime import embedded_redis, keys
 from bridge.runtime.operator_error import OperatorError
 from connectors import registry
@@ -100,6 +101,12 @@ VARIABLES: tuple[Variable, ...] = (
         "DESKBRIDGE_HOLD_HOURS",
         "how long a reply is held for a closed window before the agent is told; default 72",
         "use a number from 1 to 720",
+    ),
+    Variable(
+        "DESKBRIDGE_LANGUAGE",
+        f"in which language agents are told things where the helpdesk does not tell theirs: {', '.join(LANGUAGES)}; "
+        f"default {ENGLISH}",
+        f"use one of: {', '.join(LANGUAGES)}",
     ),
     Variable(
         "WHATSAPP_API_URL",
@@ -190,6 +197,8 @@ class Settings(BaseModel):
     reconcile_seconds: int
     dead_letter_hours: int
     hold_hours: int
+    language: str
+    """One of `speech.LANGUAGES`."""
     whatsapp: WhatsAppAccount | None
 
     @property
@@ -294,6 +303,7 @@ def load_settings(environ: Mapping[str, str], *, accounts: bool = True) -> Setti
         reconcile_seconds=_number(environ, "DESKBRIDGE_RECONCILE_SECONDS", 120, 10, 86_400),
         dead_letter_hours=_number(environ, "DESKBRIDGE_DEAD_LETTER_HOURS", 72, 1, 720),
         hold_hours=_number(environ, "DESKBRIDGE_HOLD_HOURS", 72, 1, 720),
+        language=_choice(environ, "DESKBRIDGE_LANGUAGE", LANGUAGES, ENGLISH),
         whatsapp=whatsapp,
     )
 

@@ -13,6 +13,7 @@ from bridge.domain import notes
 from bridge.domain.decide import ClosedWindowPolicy, DeliveryRefused, FailureMeaning, decide
 from bridge.domain.model import Wamid
 from bridge.domain.retry import backoff, pair_limit_pause
+from bridge.domain.speech import Note
 from bridge.runtime import gates
 from bridge.runtime.apply import MIDDLE, Subject, add_note, apply, hold_what_waits
 from bridge.runtime.services import WHATSAPP_SCOPE, Again, Moment, Services
@@ -153,7 +154,7 @@ def _look(connection: Connection, services: Services, conversation_id: str, mome
 
 
 def _tell(
-    connection: Connection, services: Services, current: Conversation, head: EffectRecord, note: str, moment: Moment
+    connection: Connection, services: Services, current: Conversation, head: EffectRecord, note: Note, moment: Moment
 ) -> Again:
     add_note(connection, services, current, note, ticket_id=head.ticket_id, moment=moment)
     conversations.save(connection, current)

@@ -19,6 +19,7 @@ from bridge.domain.model import PhoneNumberId
 from bridge.runtime.bell import Bell
 from bridge.runtime.clock import Clock
 from bridge.runtime.key_watch import KeyWatch
+from bridge.runtime.languages import Languages
 from bridge.runtime.limiter import Buckets, HelpdeskBudget, SendLimits
 from bridge.runtime.metrics import WorkerMetrics
 from bridge.runtime.services import Services
@@ -257,6 +258,7 @@ async def open_workshop(settings: Settings, store: Store) -> AsyncIterator[Works
                     budget=budget,
                     bell=bell,
                     rules=Rules(ClosedWindowPolicy(settings.window_closed), timedelta(hours=settings.hold_hours)),
+                    languages=Languages(settings.language),
                     dead_letter_after=timedelta(hours=settings.dead_letter_hours),
                     reconcile_every=timedelta(seconds=settings.reconcile_seconds),
                     metrics=metrics,

@@ -50,6 +50,7 @@ class Ticket:
     read_since_at: datetime
     next_post_at: datetime
     marks: str | None
+    language: str | None
 
 
 # Statements of the hot path are built once: building one costs more than running it.
@@ -159,7 +160,14 @@ def load_ticket(connection: Connection, ticket_id: str) -> Ticket:
 
 def _ticket(row: Any) -> Ticket:
     return Ticket(
-        row.id, row.remote_id, row.conversation_id, row.status, row.read_since_at, row.next_post_at, row.marks
+        row.id,
+        row.remote_id,
+        row.conversation_id,
+        row.status,
+        row.read_since_at,
+        row.next_post_at,
+        row.marks,
+        row.language,
     )
 
 
@@ -219,6 +227,15 @@ def set_ticket_status(connection: Connection, ticket_id: str, status: str) -> No
 def set_marks(connection: Connection, ticket_id: str, marks: str | None) -> None:
     """What the ticket is told of window and delivery; None: that is not known any more."""
     connection.execute(_CHANGE_TICKET, {"row": ticket_id, "marks": marks})
+
+
+def set_language(connection: Connection, ticket_id: str, locale: str) -> None:
+    """Who reads our notes there, as far as we know: whoever of the staff wrote last."""
+    connection.execute(_CHANGE_TICKET, {"row": ticket_id, "language": locale[:35]})
+
+
+def load_language(connection: Connection, ticket_id: str) -> str | None:
+    return load_ticket(connection, ticket_id).language
 
 
 def set_unread(connection: Connection, ticket_id: str, since: datetime | None) -> None:

@@ -385,12 +385,18 @@ def hold(connection: Connection, effect_id: str, *, until: datetime) -> None:
     )
 
 
-def drop_held(connection: Connection, conversation_id: str) -> int:
+def drop_held(connection: Connection, *, conversation_id: str, ticket_id: str) -> int:
     return connection.execute(
         update(effect)
-        .where(effect.c.conversation_id == conversation_id, effect.c.state == EffectState.HELD.value)
+        .where(_of_ticket(conversation_id, ticket_id, literals((EffectState.HELD,))))
         .values(state=EffectState.DROPPED.value, code="cancelled")
     ).rowcount
+
+
+def count_held(connection: Connection, *, conversation_id: str, ticket_id: str) -> int:
+    """How many replies of the ticket wait for the window."""
+    held = select(func.count()).where(_of_ticket(conversation_id, ticket_id, literals((EffectState.HELD,))))
+    return int(connection.execute(held).scalar_one())
 
 
 def load_expired_holds(

@@ -246,6 +246,8 @@ class TicketRow(SQLModel, table=True):
     """What the ticket was last told of window and delivery."""
     unread_since: datetime | None = _time_or_none(index=True)
     """When we last wrote without reading afterwards, where the change feed cannot tell whose a change is."""
+    language: str | None = None
+    """The locale of the member of staff who last wrote there, as the helpdesk spells it."""
     created_at: datetime = _time()
 
 

@@ -13,8 +13,9 @@ STAFF_REMEMBERED = 10_000
 
 _EXTERNAL_ID, _MOBILE = "unique_external_id", "mobile"
 _COLLABORATOR = "collaborator"
-_STAFF: OrderedDict[tuple[str, int], None] = OrderedDict()
-"""By account and user: staff, while the process lives. Others are asked for anew: they may become staff."""
+_STAFF: OrderedDict[tuple[str, int], str | None] = OrderedDict()
+"""By account and user: staff and the language they read, while the process lives. Others are asked for anew: they may
+become staff."""
 
 
 class Requesters:
@@ -144,27 +145,33 @@ class Staff:
         if name in _STAFF:
             _STAFF.move_to_end(name)
             return True
-        if not await self._ask(user_id):
+        is_staff, language = await self._ask(user_id)
+        if not is_staff:
             return False
-        _STAFF[name] = None
+        _STAFF[name] = language
         if len(_STAFF) > STAFF_REMEMBERED:
             _STAFF.popitem(last=False)
         return True
 
-    async def _ask(self, user_id: int) -> bool:
+    def language_of(self, user_id: int) -> str | None:
+        """The language of a member of staff who was asked for; None where Freshdesk does not show it."""
+        return _STAFF.get((self._api.settings.url, user_id))
+
+    async def _ask(self, user_id: int) -> tuple[bool, str | None]:
+        """Whether the user is staff, and which language they read."""
         with contextlib.suppress(NeedsOperator):
             try:
                 agent = await self._api.get(wire.Agent, f"/agents/{user_id}", cause="find_author")
             except Refused as refusal:
                 if refusal.status == 404:
-                    return False
+                    return False, None
                 raise
-            return agent.type != _COLLABORATOR
+            return agent.type != _COLLABORATOR, agent.contact.language if agent.contact else None
         # Agents are shown to administrators alone; that somebody is no contact, to everybody.
         try:
             await self._api.get(wire.Contact, f"/contacts/{user_id}", cause="find_author")
         except Refused as refusal:
             if refusal.status == 404:
-                return True
+                return True, None
             raise
-        return False
+        return False, None

@@ -259,7 +259,9 @@ def may_be_merge(entry: wire.Conversation, *, own: TicketId) -> bool:
     return not entry.incoming and entry.source == 2 and key_of(entry) is None and bool(named_tickets(entry, own=own))
 
 
-def to_comment(entry: wire.Conversation, author: AuthorKind, *, is_merge: bool) -> Comment:
+def to_comment(
+    entry: wire.Conversation, author: AuthorKind, *, is_merge: bool, author_locale: str | None = None
+) -> Comment:
     body = _MARK_IN_HTML.sub("", _QUOTED_HISTORY.sub("", entry.body or ""))
     return Comment(
         id=CommentId(str(entry.id)),
@@ -270,6 +272,7 @@ def to_comment(entry: wire.Conversation, author: AuthorKind, *, is_merge: bool) 
         text=_MARK.sub("", plain(entry)),
         attachment_count=len(entry.attachments or ()),
         key=key_of(entry),
+        author_locale=author_locale,
         is_merge=is_merge,
     )
 

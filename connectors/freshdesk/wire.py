@@ -24,8 +24,13 @@ class ContactSearch(Wire):
     results: tuple[Contact, ...] = ()
 
 
+class AgentContact(Wire):
+    language: str | None = None
+
+
 class Agent(Wire):
     id: int
+    contact: AgentContact | None = None
     type: str | None = None
     """`support_agent`, `field_agent` or `collaborator`."""
 

@@ -208,6 +208,7 @@ def marker(metadata: object) -> EffectKey | None:
 
 def to_comment(comment: wire.Comment, authors: Mapping[int, wire.User]) -> Comment:
     plain = comment.plain_body if comment.plain_body is not None else comment.body or ""
+    author = None if comment.author_id is None else authors.get(comment.author_id)
     return Comment(
         id=CommentId(str(comment.id)),
         created_at=comment.created_at,
@@ -217,6 +218,7 @@ def to_comment(comment: wire.Comment, authors: Mapping[int, wire.User]) -> Comme
         text=plain.replace("&nbsp;", " ").replace("\u00a0", " "),
         attachment_count=len(comment.attachments),
         key=marker(comment.metadata),
+        author_locale=None if author is None else author.locale,
         is_merge=comment.via is not None and _is_merge(comment.via),
     )
 

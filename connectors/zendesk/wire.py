@@ -37,6 +37,7 @@ class User(Wire):
     role_type: int | None = None
     active: bool | None = None
     only_private_comments: bool | None = None
+    locale: str | None = None
 
 
 class UserAnswer(Wire):

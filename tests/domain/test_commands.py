@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from bridge.domain import notes
 from bridge.domain.commands import DESCRIPTIONS, Command, parse_command
+from bridge.domain.speech import IN_ENGLISH
 
 
 @pytest.mark.parametrize(
@@ -49,10 +50,10 @@ def test_whatever_follows_wa_is_answered(words: str) -> None:
 
 
 def test_every_command_of_the_list_is_one() -> None:
-    listed = [line for line in notes.command_list().splitlines() if line.startswith("/wa ")]
+    listed = [line for line in notes.command_list().told(IN_ENGLISH).splitlines() if line.startswith("/wa ")]
     assert [parse_command(line.partition(" – ")[0]) for line in listed] == list(DESCRIPTIONS)
 
 
 def test_our_own_notes_are_no_commands() -> None:
-    assert parse_command(notes.command_list()) is None
-    assert parse_command(notes.hold_cancelled(1)) is None
+    assert parse_command(notes.command_list().told(IN_ENGLISH)) is None
+    assert parse_command(notes.hold_cancelled(1).told(IN_ENGLISH)) is None

@@ -32,6 +32,7 @@ from bridge.domain.decide import (
     decide,
 )
 from bridge.domain.model import DeliveryFailure
+from bridge.domain.speech import IN_ENGLISH, Note
 from bridge.domain.text import MESSAGE_LIMIT, utf16_length
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -69,8 +70,12 @@ def effects(window: CustomerServiceWindow, event: Event, rules: Rules = HOLD) ->
 
 
 def note_in(found: tuple[Effect, ...]) -> str:
-    [text] = [effect.text for effect in found if isinstance(effect, AddNote)]
-    return text
+    [note] = [effect.text for effect in found if isinstance(effect, AddNote)]
+    return words(note)
+
+
+def words(note: Note | str) -> str:
+    return note.told(IN_ENGLISH) if isinstance(note, Note) else note
 
 
 # The customer wrote
@@ -298,7 +303,7 @@ def test_nothing_but_the_customer_ever_opens_the_window(
 def test_our_own_notes_are_never_read_as_commands(window: CustomerServiceWindow, event: Event, rules: Rules) -> None:
     for effect in decide(window, event, now=NOW, rules=rules).effects:
         if isinstance(effect, AddNote):
-            assert not effect.text.lstrip().startswith("/wa")
+            assert not words(effect.text).lstrip().startswith("/wa")
 
 
 @given(event=st.one_of(replies, refusals))

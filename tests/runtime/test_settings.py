@@ -134,6 +134,7 @@ WRONG = [
     ("DESKBRIDGE_RECONCILE_SECONDS", "1"),
     ("DESKBRIDGE_DEAD_LETTER_HOURS", "-1"),
     ("DESKBRIDGE_HOLD_HOURS", "many"),
+    ("DESKBRIDGE_LANGUAGE", "klingon"),
     ("WHATSAPP_API_URL", "canary"),
     ("WHATSAPP_API_VERSION", "26"),
     ("WHATSAPP_PHONE_NUMBER_ID", "+1 555 canary"),

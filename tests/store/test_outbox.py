@@ -61,6 +61,9 @@ class Replies:
             held_until=NOW + timedelta(hours=72) if held else None,
         )
 
+    def drop_held(self, connection: Connection, ticket_id: str = TICKET) -> int:
+        return outbox.drop_held(connection, conversation_id=self.conversation_id, ticket_id=ticket_id)
+
     async def set(self, state: EffectState, *texts: str) -> None:
         ids = [self.ids[text] for text in texts]
         await self.database.write(lambda connection: outbox.set_state(connection, ids, state))
@@ -169,8 +172,15 @@ async def test_held_replies_go_in_their_order_and_before_newer_ones(replies: Rep
 async def test_dropped_holds_let_newer_replies_go(replies: Replies) -> None:
     await replies.add("a", held=True)
     await replies.add("b")
-    assert await replies.database.write(lambda connection: outbox.drop_held(connection, replies.conversation_id)) == 1
+    assert await replies.database.write(replies.drop_held) == 1
     assert await replies.head() == "b"
+
+
+async def test_hold_of_another_ticket_is_not_dropped(replies: Replies) -> None:
+    await replies.add("a", held=True)
+    dropped = await replies.database.write(lambda connection: replies.drop_held(connection, "another"))
+    assert dropped == 0
+    assert await replies.head() == "a"
 
 
 async def test_hold_runs_out_at_its_time(replies: Replies) -> None:

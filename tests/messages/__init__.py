@@ -1,0 +1,1 @@
+"""The catalogues of what people are told: `python -m tests.messages` brings them up to date with the code."""
