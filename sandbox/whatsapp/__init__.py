@@ -1,5 +1,6 @@
 """A WhatsApp Cloud API in a box: numbers, customers with phones, webhooks, and the ways in which they fail."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -17,7 +18,11 @@ from sandbox.whatsapp.network import Network
 from sandbox.whatsapp.people import Account, Book, Customer, Message
 from sandbox.whatsapp.sender import Delivery, WebhookSender
 from sandbox.whatsapp.subscriptions import AppSubscription, Subscriptions
+from sandbox.whatsapp.templates.api import TemplateApi
+from sandbox.whatsapp.templates.control import TemplateControl
+from sandbox.whatsapp.templates.desk import TemplateDesk
 
+REVIEW_LOOK_SECONDS = 0.25
 SET_UP = ("app_id", "app_secret", "waba_id", "phone_number_id", "display_phone_number", "access_token")
 
 
@@ -40,6 +45,15 @@ class WhatsApp:
             journal=journal,
             answered=self._answered,
         )
+        self._templates = TemplateDesk(
+            accounts=self._accounts,
+            faults=self.faults,
+            sender=self._sender,
+            clock=clock,
+            journal=journal,
+            notify=notify,
+        )
+        self._reviewing: asyncio.Task[None] | None = None
         self._network = Network(
             book=self._book,
             faults=self.faults,
@@ -49,6 +63,7 @@ class WhatsApp:
             notify=notify,
             accounts=self._accounts,
             media=self._media,
+            templates=self._templates,
         )
         self._graph = Graph(
             accounts=self._accounts,
@@ -56,11 +71,13 @@ class WhatsApp:
             faults=self.faults,
             network=self._network,
             sender=self._sender,
+            templates=TemplateApi(desk=self._templates, faults=self.faults),
             journal=journal,
             clock=clock,
             media=self._media,
             notify=notify,
         )
+        self._template_control = TemplateControl(desk=self._templates)
         self._control = CustomerControl(
             accounts=self._accounts,
             subscriptions=self._subscriptions,
@@ -77,7 +94,7 @@ class WhatsApp:
 
     def control_routes(self) -> list[Route]:
         """To be mounted under `/sandbox/api`."""
-        return self._control.routes()
+        return [*self._template_control.routes(), *self._control.routes()]
 
     def setup(self, wish: dict[str, Any]) -> None:
         """Add a number, or change what is given of a known one. Raises ValueError for what is missing or unknown."""
@@ -110,13 +127,23 @@ class WhatsApp:
         self._sender.clear()
         self._network.reset()
         self._media.clear()
+        self._templates.reset()
 
     async def start(self) -> None:
         """Begin to send webhooks."""
         await self._sender.start()
+        self._reviewing = asyncio.create_task(self._review())
+
+    async def _review(self) -> None:
+        while True:
+            self._templates.settle()
+            await asyncio.sleep(REVIEW_LOOK_SECONDS)
 
     async def stop(self) -> None:
         """Stop sending; `dump` still tells what is not delivered."""
+        if self._reviewing is not None:
+            self._reviewing.cancel()
+            await asyncio.gather(self._reviewing, return_exceptions=True)
         await self._sender.stop()
         self._media.close()
 
@@ -130,6 +157,7 @@ class WhatsApp:
             "pending": self._sender.pending(),
             "network": self._network.dump(),
             "media": list(self._media.kept.values()),
+            "templates": self._templates.dump(),
             "faults": self.faults.dump(),
         }
 
@@ -150,6 +178,7 @@ class WhatsApp:
         self._network.load(kept.get("network", {}))
         for media in kept.get("media", ()):
             self._media.kept[media["id"]] = Media(**media)
+        self._templates.load(kept.get("templates", {}))
 
     def _answered(self, wamids: list[str]) -> None:
         self._network.ticked(wamids)

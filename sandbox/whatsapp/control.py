@@ -51,6 +51,7 @@ class CustomerControl:
             Route("/customers/{id}/messages", self._write, methods=["POST"]),
             Route("/customers/{id}/read", self._read, methods=["POST"]),
             Route("/whatsapp/media/{id}", self._file, methods=["GET"]),
+            Route("/customers/{id}/tap", self._tap, methods=["POST"]),
             Route("/whatsapp/numbers", self._numbers, methods=["GET"]),
             Route("/whatsapp/webhook", self._webhook, methods=["POST"]),
             Route("/whatsapp/sends", self._sends, methods=["GET"]),
@@ -85,7 +86,7 @@ class CustomerControl:
     async def _change(self, request: Request) -> Response:
         customer = self._customer(request.path_params["id"])
         wish = await object_of(request)
-        switches = {"online", "reads", "hidden_number", "read_receipts"}
+        switches = {"online", "reads", "hidden_number", "read_receipts", "stopped_marketing"}
         if unknown := sorted(set(wish) - switches - {"name", "username"}):
             raise HTTPException(400, f"{unknown[0]} cannot be changed")
         if any(not isinstance(wish[key], bool) for key in switches & set(wish)):
@@ -135,6 +136,18 @@ class CustomerControl:
 
     async def _read(self, request: Request) -> Response:
         return Json({"read": self._network.read_all(self._customer(request.path_params["id"]))})
+
+    async def _tap(self, request: Request) -> Response:
+        """`{"wamid", "button": place, "card"?: place}`: the wamid of what the tap sends, or where it leads."""
+        wish = await object_of(request)
+        place, card = wish.get("button", 0), wish.get("card")
+        if not isinstance(place, int) or not isinstance(card, int | None):
+            raise HTTPException(400, "button and card are places that count from 0")
+        customer = self._customer(request.path_params["id"])
+        try:
+            return Json(self._network.tap(customer, str(wish.get("wamid", "")), place=place, card=card))
+        except LookupError as error:
+            raise HTTPException(404, "there is no such button on that phone") from error
 
     async def _numbers(self, _request: Request) -> Response:
         """The business numbers, as a phone shows whom it writes to."""
@@ -202,6 +215,7 @@ class CustomerControl:
             "online": customer.online,
             "reads": customer.reads,
             "read_receipts": customer.read_receipts,
+            "stopped_marketing": customer.stopped_marketing,
             "unread": len(customer.unread),
             "window_seconds_left": left,
             "sees_typing": self._network.is_typing(customer),

@@ -21,6 +21,7 @@ CATALOGUE: dict[int, tuple[int, str]] = {
     2200: (400, "Callback verification failed"),
     2500: (400, "Unknown path components"),
     80007: (400, "Rate limit issues"),
+    80008: (400, "There have been too many calls to this WhatsApp Business account"),
     130403: (400, "Business has blocked the user"),
     130429: (400, "Rate limit hit"),
     130472: (400, "User's number is part of an experiment"),
@@ -46,10 +47,16 @@ CATALOGUE: dict[int, tuple[int, str]] = {
     131053: (400, "Media upload error"),
     131056: (400, "(Business Account, Consumer Account) pair rate limit hit"),
     131057: (500, "Account in maintenance mode"),
+    131059: (400, "Invalid pagination cursor"),
     131062: (400, "Business-scoped user ID recipients are not supported for this message"),
     132000: (400, "Number of parameters does not match the expected number of params"),
     132001: (404, "Template name does not exist in the translation"),
+    132005: (400, "Translated text too long"),
+    132007: (400, "Template content policy violated"),
+    132012: (400, "Parameter format does not match format in the created template"),
     132015: (400, "Template is paused"),
+    132016: (400, "Template is disabled"),
+    132018: (400, "There was an issue with the parameters for your template"),
     133004: (503, "Server Temporarily Unavailable"),
     133010: (400, "Phone number not registered"),
     135000: (400, "Generic user error"),
@@ -69,12 +76,23 @@ DETAILS: dict[int, str] = {
 class RefusedError(Exception):
     """The Cloud API refuses this call, with this code."""
 
-    def __init__(self, code: int, details: str = "", *, subcode: int | None = None, injected: bool = False) -> None:
+    def __init__(
+        self,
+        code: int,
+        details: str = "",
+        *,
+        subcode: int | None = None,
+        injected: bool = False,
+        user_title: str = "",
+        user_msg: str = "",
+    ) -> None:
         super().__init__(code)
         self.code = code
         self.details = details or DETAILS.get(code, title_of(code))
         self.subcode = subcode
         self.injected = injected
+        self.user_title = user_title
+        self.user_msg = user_msg
         self.status = CATALOGUE.get(code, (400, ""))[0]
 
     def body(self) -> dict[str, Any]:
@@ -88,6 +106,8 @@ class RefusedError(Exception):
         }
         if self.subcode is not None:
             error["error_subcode"] = self.subcode
+        if self.user_msg:
+            error |= {"is_transient": False, "error_user_title": self.user_title, "error_user_msg": self.user_msg}
         return {"error": error}
 
 

@@ -68,6 +68,30 @@ SWITCHES: dict[str, Switch] = {
     "timestamp_milliseconds": Switch(False, "Timestamps of inbound messages come in milliseconds (seen in the wild)."),
     "bsuid_in_from": Switch(False, "A hidden number's BSUID comes in `from` and `wa_id` too (seen in the wild)."),
     "omit_context_from": Switch(False, "A quote's context has no `from` (unconfirmed)."),
+    # templates
+    "review_seconds": Switch(3.0, "How long Meta reviews a template, by the sandbox's clock."),
+    "review_by_hand": Switch(False, "Templates stay in review until the control API judges them."),
+    "template_limit": Switch(250, "Templates an account may have; 6000 for a verified portfolio."),
+    "template_creations_per_hour": Switch(100, "Templates an account may create in an hour, before 80008."),
+    "template_page_limit": Switch(100, "Most templates on one page of the listing (unconfirmed)."),
+    "characters_per_variable": Switch(
+        10.0, "Characters besides variables that a template needs for each variable, before 2388293 (unconfirmed)."
+    ),
+    "digits_in_variable_names": Switch(False, "Named variables may have digits (unconfirmed)."),
+    "coupon_code_length": Switch(15, "Longest code of a copy-code button: 15 in older texts, 20 in newer ones."),
+    "empty_value_code": Switch(131008, "The code for an empty value of a template's variable (unconfirmed)."),
+    "unclean_value_code": Switch(
+        132018, "The code for line breaks in a template's value: some report 132000, 132012 or 100."
+    ),
+    "hold_for_quality_assessment": Switch(
+        False, "Template sends are held until the control API releases or drops them."
+    ),
+    "hyphen_in_template_language": Switch(True, "Template webhooks spell the language en-US instead of en_US."),
+    "quality_event_as_status_field": Switch(
+        False, "Quality events come under the field message_template_status_update, as one page of Meta's shows."
+    ),
+    "lose_template_events": Switch(False, "No webhook tells of templates."),
+    "marketing_switched_off": Switch(False, "Marketing templates are refused with 131063."),
     "old_conversation_object": Switch(False, "Statuses carry a conversation object, as up to v23."),
 }
 

@@ -26,6 +26,8 @@ from sandbox.whatsapp.network import Network
 from sandbox.whatsapp.people import Account, Message
 from sandbox.whatsapp.sender import WebhookSender
 from sandbox.whatsapp.subscriptions import AppSubscription, Subscriptions, handshake
+from sandbox.whatsapp.templates.api import TemplateApi
+from sandbox.whatsapp.templates.records import Template
 from sandbox.whatsapp.validate import MarkRead, Send, Strictness, read_request
 
 VERSION = re.compile(r"v(1[3-9]|2[0-6])\.0\Z")
@@ -75,6 +77,7 @@ class Graph:
         faults: WhatsAppFaults,
         network: Network,
         sender: WebhookSender,
+        templates: TemplateApi,
         journal: Journal,
         clock: SandboxClock,
         media: MediaStore,
@@ -83,6 +86,7 @@ class Graph:
         self._accounts = accounts
         self._clock = clock
         self._media = media
+        self._templates = templates
         self._subscriptions = subscriptions
         self._faults = faults
         self._network = network
@@ -103,7 +107,16 @@ class Graph:
                 methods=["GET", "POST", "DELETE"],
             ),
             Route("/{version}/{id}/phone_numbers", self._guarded(self._phone_numbers), methods=["GET"]),
-            Route("/{version}/{id}/message_templates", self._guarded(self._message_templates), methods=["GET"]),
+            Route(
+                "/{version}/{id}/message_templates",
+                self._guarded(self._message_templates),
+                methods=["GET", "POST", "DELETE"],
+            ),
+            Route(
+                "/{version}/{id}/message_templates/{what:str}", self._guarded(self._archive_templates), methods=["POST"]
+            ),
+            Route("/{version}/{id}/unpause", self._guarded(self._unpause_template), methods=["POST"]),
+            Route("/{version}/{id}/uploads", self._guarded(self._open_upload), methods=["POST"]),
             Route("/{version}/{id}", self._guarded(self._node), methods=["GET", "POST"]),
             Route("/{path:path}", self._guarded(self._unknown), methods=["GET", "POST", "DELETE", "PUT", "PATCH"]),
         ]
@@ -242,7 +255,10 @@ class Graph:
             contact["user_id"] = send.recipient
         else:
             contact["wa_id"] = customer.wa_id if customer is not None else send.recipient.lstrip("+")
-        return {"messaging_product": "whatsapp", "contacts": [contact], "messages": [{"id": message.wamid}]}
+        sent = {"id": message.wamid}
+        if send.type == "template":
+            sent["message_status"] = "held_for_quality_assessment" if message.is_held else "accepted"
+        return {"messaging_product": "whatsapp", "contacts": [contact], "messages": [sent]}
 
     def _strictness(self) -> Strictness:
         on = self._faults.on
@@ -402,9 +418,46 @@ class Graph:
         numbers = [one for one in self._accounts.values() if one.waba_id == waba_id]
         return Json(_page([_only_asked(self._number_node(one), wanted) for one in numbers]))
 
+    # --- templates
+
     async def _message_templates(self, request: Request) -> Response:
-        self._waba(request)
-        return Json(_page([]))
+        _, waba_id = self._waba(request)
+        asked = dict(request.query_params)
+        if request.method == "GET":
+            return self._templates.list_page(waba_id, asked)
+        if request.method == "DELETE":
+            return self._templates.delete(waba_id, asked)
+        return await self._templates.create(waba_id, request)
+
+    async def _archive_templates(self, request: Request) -> Response:
+        _, waba_id = self._waba(request)
+        what = request.path_params["what"]
+        if what not in ("archive", "unarchive"):
+            raise RefusedError(2500, "Unknown path components.")
+        return await self._templates.archive(waba_id, request, back=what == "unarchive")
+
+    def _template(self, request: Request) -> Template | None:
+        """The template in the path, for a token that may see its account."""
+        holder = self._user(request)
+        template = self._templates.find(request.path_params["id"])
+        if template is None:
+            return None
+        mine = {one.waba_id for one in self._accounts.values() if one.access_token == holder.access_token}
+        if template.waba_id not in mine:
+            raise RefusedError(10, "The token has no access to this template.")
+        return template
+
+    async def _unpause_template(self, request: Request) -> Response:
+        template = self._template(request)
+        if template is None:
+            raise self._unknown_id()
+        return self._templates.unpause(template)
+
+    async def _open_upload(self, request: Request) -> Response:
+        holder = self._user(request)
+        if request.path_params["id"] != holder.app_id:
+            raise self._unknown_id()
+        return self._templates.open_upload(await _parameters(request))
 
     async def _node(self, request: Request) -> Response:
         asked = request.path_params["id"]
@@ -414,6 +467,14 @@ class Graph:
                 return await self._configure_number(request, account)
             wanted = request.query_params.get("fields", "verified_name,display_phone_number,quality_rating")
             return Json(_only_asked(self._number_node(account), wanted))
+        if asked.startswith("upload:"):
+            header = request.headers.get("authorization", "")
+            self._app_of(header.partition(" ")[2])
+            return await self._templates.upload(asked, request)
+        if (template := self._template(request)) is not None:
+            if request.method == "POST":
+                return await self._templates.edit(template, request)
+            return self._templates.read(template, request.query_params.get("fields"))
         account, _ = self._waba(request)
         if request.method == "POST":
             raise RefusedError(100, "Nothing here can be set.")

@@ -18,6 +18,8 @@ from sandbox.whatsapp.limits import PairLimit, Throughput
 from sandbox.whatsapp.media import KINDS, MediaStore, problem_of
 from sandbox.whatsapp.people import Account, Book, Customer, Message, new_user_id
 from sandbox.whatsapp.sender import Update, WebhookSender
+from sandbox.whatsapp.templates.desk import TemplateDesk
+from sandbox.whatsapp.templates.records import Template
 from sandbox.whatsapp.validate import Send, words_of
 from sandbox.whatsapp.wamid import new_wamid
 
@@ -62,8 +64,11 @@ class Network:
         notify: Callable[[str], None],
         accounts: dict[str, Account],
         media: MediaStore,
+        templates: TemplateDesk,
     ) -> None:
         self._book = book
+        self._templates = templates
+        templates.released = self._release_assessed
         self._faults = faults
         self._sender = sender
         self._clock = clock
@@ -87,8 +92,7 @@ class Network:
         customer = self.customer_of(send)
         if send.recipient.lstrip("+") == account.digits:
             raise RefusedError(131021)
-        if send.type == "template":
-            self._check_template(send)
+        template, shown = self._check_template(account, send) if send.type == "template" else (None, None)
         if (code := self._faults.take_failure("sync")) is not None:
             raise RefusedError(code, injected=True)
         throughput = self._throughput.setdefault(account.phone_number_id, Throughput())
@@ -98,7 +102,7 @@ class Network:
         if self._faults.on("pair_limit") and not self._pairs.allows(pair, now=now):
             raise RefusedError(131056)
         unfit = self._unfit(account, send)
-        fate, injected = self._fate(account, customer, send)
+        fate, injected = self._fate(account, customer, send, template)
         if unfit and not fate:
             fate = 131053
         if fate == 131047 and self._faults.on("window_error_sync"):
@@ -122,8 +126,11 @@ class Network:
             fate=fate,
             injected=injected,
         )
+        if template is not None and shown is not None:
+            message.text, message.shown, message.category = str(shown["body"]), shown, template.category
+            message.is_held = self._templates.hold(template, message.wamid)
         self._book.messages[message.wamid] = message
-        if customer is not None and not fate:
+        if customer is not None and not fate and not message.is_held:
             customer.thread.append(message.wamid)
             self._typing.pop(customer.id, None)
             self._notify(f"thread:{customer.id}")
@@ -145,11 +152,30 @@ class Network:
             return self._book.by_user_id(send.recipient)
         return self._book.by_number(send.recipient.lstrip("+"))
 
-    def _check_template(self, send: Send) -> None:
-        name, language = send.content["name"], send.content["language"]["code"]
-        raise RefusedError(132001, f"template name ({name}) does not exist in {language}")
+    def _check_template(self, account: Account, send: Send) -> tuple[Template, dict[str, Any]]:
+        template, shown = self._templates.send(account.waba_id, send.content)
+        if template.category == "AUTHENTICATION" and send.to_bsuid:
+            raise RefusedError(131062)
+        if template.category == "MARKETING" and self._faults.on("marketing_switched_off"):
+            raise RefusedError(131063)
+        return template, shown
 
-    def _fate(self, account: Account, customer: Customer | None, send: Send) -> tuple[int, bool]:
+    def _release_assessed(self, wamids: list[str], code: int) -> None:
+        """The quality of a template was assessed: what was held for it goes, or fails with `code`."""
+        for wamid in wamids:
+            message = self._book.messages.get(wamid)
+            if message is None or not message.is_held:
+                continue
+            message.is_held = False
+            message.fate = code or message.fate
+            customer = self._book.customers.get(message.customer)
+            if customer is not None and not message.fate:
+                customer.thread.append(wamid)
+            self.progress(message)
+
+    def _fate(
+        self, account: Account, customer: Customer | None, send: Send, template: Template | None
+    ) -> tuple[int, bool]:
         """The code with which an accepted message fails later, 0 for none; and whether a switch made it so."""
         if (code := self._faults.take_failure("status")) is not None:
             return code, True
@@ -157,6 +183,9 @@ class Network:
             return 131042, True
         if customer is None:
             return 131026, False
+        if template is not None:
+            is_marketing = template.category == "MARKETING"
+            return (131050, False) if is_marketing and customer.stopped_marketing else (0, False)
         if not self.window_open(account, customer):
             return 131047, False
         if send.type == "reaction" and not self._may_react(customer, send.content["message_id"]):
@@ -186,6 +215,8 @@ class Network:
 
     def progress(self, message: Message) -> None:
         """Carry an accepted message as far as it goes now."""
+        if message.is_held:
+            return
         if message.fate:
             self._fail(message, message.fate)
             return
@@ -221,6 +252,10 @@ class Network:
 
     def _count_price(self, message: Message) -> None:
         account = self._accounts[message.phone_number_id]
+        if message.category:
+            category = message.category.lower()
+            message.pricing = {"billable": True, "pricing_model": "PMP", "type": "regular", "category": category}
+            return
         free = not self._free_tier_used(account)
         account.free_used += 1
         message.pricing = {
@@ -336,6 +371,31 @@ class Network:
         self._notify(f"thread:{customer.id}")
         return message
 
+    def tap(self, customer: Customer, wamid: str, *, place: int, card: int | None) -> dict[str, Any]:
+        """The customer taps a button of a template. Raises LookupError where the phone shows no such button.
+
+        Returns `{"wamid"}` of the answer that it sends, or where it leads: `{"url"}`, `{"phone_number"}`, `{"code"}`.
+        """
+        message = self._book.messages[wamid]
+        if message.customer != customer.id or wamid not in customer.thread or message.shown is None:
+            raise LookupError
+        part = message.shown if card is None else message.shown["cards"][card]
+        button = part["buttons"][place]
+        account = self._accounts[message.phone_number_id]
+        match button["type"]:
+            case "QUICK_REPLY":
+                tapped = {"payload": button["payload"], "text": button["text"]}
+                content: dict[str, Any] = {"type": "button", "button": tapped}
+            case "REQUEST_CONTACT_INFO":
+                phone = {"phone": f"+{customer.wa_id}", "wa_id": customer.wa_id, "type": "CELL"}
+                content = {"type": "contacts", "contacts": [{"phones": [phone], "origin": "contact_request"}]}
+            case "FLOW":
+                answer = {"name": "flow", "body": "Sent", "response_json": '{"flow_token":"unused"}'}
+                content = {"type": "interactive", "interactive": {"type": "nfm_reply", "nfm_reply": answer}}
+            case _:
+                return {key: button[key] for key in ("url", "phone_number", "code") if key in button}
+        return {"wamid": self.write(account, customer, content, context=wamid).wamid}
+
     def _opens(self, kind: str) -> bool:
         if kind == "reaction":
             return self._faults.on("reaction_opens_window")
@@ -404,6 +464,7 @@ class Network:
             "status": message.status,
             "context": message.context,
             "content": message.content,
+            "shown": message.shown,
             "phone_number_id": message.phone_number_id,
             "biz_opaque_callback_data": message.opaque,
         }

@@ -51,6 +51,12 @@ class Message:
     injected: bool = False
     error: int = 0
     pricing: dict[str, Any] | None = None
+    shown: dict[str, Any] | None = None
+    """What the phone shows of a template."""
+    category: str = ""
+    """A template's, as it was when it was sent."""
+    is_held: bool = False
+    """For the quality assessment of its template."""
 
 
 @dataclass(slots=True)
@@ -70,6 +76,8 @@ class Customer:
     waiting: list[str] = field(default_factory=list)
     unread: list[str] = field(default_factory=list)
     windows: dict[str, float] = field(default_factory=dict)
+    stopped_marketing: bool = False
+    """Told WhatsApp that no marketing is wanted: marketing templates fail with 131050."""
 
 
 class Book:

@@ -36,6 +36,8 @@ class Update:
     value: dict[str, Any]
     inbound: str = ""
     cause: str = ""
+    at: int | None = None
+    """The `time` of its entry, which account-level fields have."""
 
 
 @dataclass(slots=True)
@@ -78,10 +80,11 @@ def signature(body: bytes, secret: str) -> str:
 
 def merged(updates: list[Update]) -> dict[str, Any]:
     """One payload for many updates: an entry per account, neighbours of the same number and kind in one change."""
-    entries: dict[str, dict[str, Any]] = {}
+    entries: dict[tuple[str, int | None], dict[str, Any]] = {}
     for update in updates:
         waba_id = update.account.waba_id
-        entry = entries.setdefault(waba_id, {"id": waba_id, "changes": []})
+        timed = {} if update.at is None else {"time": update.at}
+        entry = entries.setdefault((waba_id, update.at), {"id": waba_id, **timed, "changes": []})
         last = entry["changes"][-1] if entry["changes"] else None
         if (
             last is not None

@@ -3,6 +3,7 @@
 import { dayOf, fullTime, timeOf } from "../clock.js";
 import { icon, make, shorten } from "../dom.js";
 import { paragraphs } from "./markup.js";
+import { template } from "./template.js";
 
 const OWN = {
   queued: ["tick", "sent"],
@@ -27,7 +28,7 @@ const KINDS = {
 
 // What a message that is no text says, as far as one line can.
 export function words(message) {
-  if (message.type === "text") return message.text;
+  if (message.type === "text" || message.shown) return message.text;
   const content = message.content?.[message.type] ?? message.content ?? {};
   const known = {
     location: [content.name, content.address].filter(Boolean).join(", "),
@@ -77,13 +78,14 @@ function ticks(message) {
   }, icon(name));
 }
 
-function body(message) {
+function body(message, onTap) {
+  if (message.shown) return template(message.shown, { wamid: message.wamid, onTap });
   const [name] = KINDS[message.type] ?? [];
   const text = make("div", { className: "bubble-text", dir: "auto" }, ...paragraphs(words(message)));
   return name ? make("div", { className: "bubble-kind" }, icon(name), text) : text;
 }
 
-export function bubble(row, { business, onReply, onReact }) {
+export function bubble(row, { business, onReply, onReact, onTap }) {
   if (row.day) return make("p", { className: "day" }, make("span", {}, row.day));
   const isOwn = row.direction === "in";
   const who = isOwn ? "You" : business;
@@ -98,7 +100,7 @@ export function bubble(row, { business, onReply, onReact }) {
     attributes: { "aria-label": `${who}, ${timeOf(row.at)}` },
     data: { wamid: row.wamid },
   },
-  quote, body(row),
+  quote, body(row, onTap),
   make("span", { className: "bubble-foot" },
     make("time", { dateTime: row.at, title: fullTime(row.at) }, timeOf(row.at)), ticks(row)),
   row.reactions.length ? make("span", { className: "reactions", attributes: { "aria-label": `Reactions: ${row.reactions.join(" ")}` } }, row.reactions.join(" ")) : null,

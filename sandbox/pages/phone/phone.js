@@ -2,7 +2,7 @@
 
 import { ask } from "../api.js";
 import { onTick, now } from "../clock.js";
-import { at, icon, make, roving, shorten, stickToEnd, sync } from "../dom.js";
+import { announce, at, icon, make, roving, shorten, stickToEnd, sync } from "../dom.js";
 import { onTopic, paced } from "../live.js";
 import { chosenCustomer, onChosen } from "../shared.js";
 import { bubble, isAway, rows, words } from "./bubbles.js";
@@ -57,7 +57,7 @@ async function drawThread() {
   at("device-off-words").textContent = away.length === 0 ? "WhatsApp keeps what comes for it."
     : away.length === 1 ? "1 message waits at WhatsApp." : `${away.length} messages wait at WhatsApp.`;
   const shown = rows(thread.filter((one) => !away.includes(one)).slice(-SHOWN));
-  sync(at("thread"), shown, { key: (row) => row.key, draw: (row) => bubble(row, { business, onReply: quote, onReact: react }) });
+  sync(at("thread"), shown, { key: (row) => row.key, draw: (row) => bubble(row, { business, onReply: quote, onReact: react, onTap: tap }) });
   if (!isOther) return;
   toEnd();
   quote(null);
@@ -76,6 +76,13 @@ const send = (wish) => ask(`/customers/${chosenCustomer().id}/messages`, wish);
 
 function react(message) {
   send({ message: { type: "reaction", reaction: { message_id: message.wamid, emoji: THUMB } } }).catch(() => {});
+}
+
+async function tap(wish) {
+  const led = await ask(`/customers/${chosenCustomer().id}/tap`, wish).catch(() => null);
+  if (led?.url) announce(`This button opens ${led.url}`);
+  else if (led?.phone_number) announce(`This button calls ${led.phone_number}`);
+  else if (led?.code) announce(`Copied: ${led.code}`);
 }
 
 async function write(event) {
