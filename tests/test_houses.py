@@ -12,7 +12,7 @@ SOURCES = sorted(
     path
     for house in ("bridge", "webhooks", "templates_registry")
     for path in (ROOT / house).rglob("*")
-    if path.is_file() and "__pycache__" not in path.parts and path.suffix != ".pyc"
+    if path.is_file() and "__pycache__" not in path.parts and path.suffix not in {".pyc", ".mo"}
 )
 HELPDESKS = re.compile("|".join([*registry.built_in(), "intercom", "hubspot", "zammad", "gorgias"]), re.IGNORECASE)
 
