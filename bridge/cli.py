@@ -4,17 +4,20 @@ Exit codes: 0 done, 1 failed, 2 wrong usage. Commands import what they need when
 """
 
 import json
+import re
 import signal
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, is_dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
+
+from bridge.domain.roles import Role
 
 if TYPE_CHECKING:
     from bridge.runtime.settings import Settings
@@ -34,6 +37,8 @@ helpdesks = typer.Typer(
     help="Helpdesks: which there are, and whether one keeps the contract.", no_args_is_help=True, rich_markup_mode=None
 )
 app.add_typer(helpdesks, name="connectors")
+tokens = typer.Typer(help="Tokens for the API and the console.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(tokens, name="tokens")
 keys = typer.Typer(help="The keys that content is encrypted with.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(keys, name="keys")
 
@@ -196,6 +201,21 @@ def events_list(
         typer.echo("  ".join(_shown(value) for value in _plain(summary).values()))
 
 
+@events.command("causes")
+def events_causes(as_json: Json = False) -> None:
+    """Count dead letters by what failed and why, the most frequent first."""
+    settings = _for_data()
+    from bridge.runtime import operations
+
+    found = operations.list_causes(settings)
+    if as_json:
+        _print_json(found)
+    elif not found:
+        typer.echo("no dead letters")
+    for cause in () if as_json else found:
+        typer.echo("  ".join(_shown(value) for value in _plain(cause).values()))
+
+
 @events.command("show")
 def events_show(
     event_id: Annotated[str, typer.Argument(help="An id as `events list` shows it.", metavar="ID")],
@@ -218,15 +238,17 @@ def events_show(
 def events_replay(
     event_ids: Annotated[list[str] | None, typer.Argument(help="Ids of dead letters.", metavar="[ID...]")] = None,
     every: Annotated[bool, typer.Option("--all", help="All dead letters.")] = False,
+    cause: Annotated[str | None, typer.Option(help="All that failed for this reason (`events causes`).")] = None,
     as_json: Json = False,
 ) -> None:
     """Try dead letters again."""
-    if every == bool(event_ids):
-        raise typer.BadParameter("give ids, or --all")
+    if sum((every, bool(event_ids), cause is not None)) != 1:
+        raise typer.BadParameter("give ids, or --cause, or --all")
     settings = _for_data()
     from bridge.runtime import operations
+    from bridge.store.dead_letters import Chosen
 
-    count = operations.replay(settings, None if every else event_ids)
+    count = operations.replay(settings, Chosen(ids=event_ids or None, reason=cause))
     _print_count(count, "event(s) will be tried again", as_json=as_json)
 
 
@@ -264,6 +286,54 @@ def connectors_verify(
 
     environ = environment_beside_sandbox(load_environment(Path.cwd()))
     _print_findings(connector_trial.run(name, environ), as_json=as_json)
+
+
+@tokens.command("create")
+def tokens_create(
+    name: Annotated[str, typer.Argument(help="Whom it is for; the audit shows it.", metavar="NAME")],
+    role: Annotated[
+        Role, typer.Option(help="read-only: states alone. agent: content, dead letters. admin: everything.")
+    ] = Role.READ_ONLY,
+    days: Annotated[int | None, typer.Option(min=1, max=3650, help="Valid so long; default until revoked.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Make a token and print it, this once."""
+    settings = _for_data()
+    from bridge.runtime import tokens as tokens_role
+
+    if not re.fullmatch(tokens_role.NAME_PATTERN, name):
+        raise typer.BadParameter("a name is 1 to 64 letters, digits, spaces and . _ @ -", param_hint="NAME")
+    valid_for = None if days is None else timedelta(days=days)
+    made, secret = tokens_role.create_by_command(settings, name=name, role=role, valid_for=valid_for)
+    if as_json:
+        _print_json(_plain(made) | {"token": secret})
+    else:
+        typer.echo(secret)
+
+
+@tokens.command("list")
+def tokens_list(as_json: Json = False) -> None:
+    """List tokens: who, which role, since and until when, last used. Never the tokens themselves."""
+    settings = _for_data()
+    from bridge.runtime import tokens as tokens_role
+
+    found = tokens_role.list_by_command(settings)
+    if as_json:
+        _print_json(found)
+    for token in () if as_json else found:
+        typer.echo("  ".join(_shown(value) for value in _plain(token).values()))
+
+
+@tokens.command("revoke")
+def tokens_revoke(
+    name: Annotated[str, typer.Argument(help="A name or an id as `tokens list` shows it.", metavar="NAME")],
+    as_json: Json = False,
+) -> None:
+    """End a token at once."""
+    settings = _for_data()
+    from bridge.runtime import tokens as tokens_role
+
+    _print_count(tokens_role.revoke_by_command(settings, name), "token(s) revoked", as_json=as_json)
 
 
 @keys.command("rotate")

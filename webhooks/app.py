@@ -1,4 +1,4 @@
-"""Which path leads where? Webhooks go to raw ASGI endpoints; everything else is FastAPI."""
+"""Which path leads where? Webhooks go to raw ASGI endpoints, probes are answered here, the rest has its own face."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -8,7 +8,6 @@ from http import HTTPStatus
 import orjson
 import uvicorn
 from fastapi import FastAPI, Request, Response
-from fastapi.responses import HTMLResponse
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -25,24 +24,9 @@ GRACEFUL_SHUTDOWN_SECONDS = 5
 """How long requests and open streams may take to end. `up` as a whole has 10 s."""
 
 _PROBLEM = "application/problem+json"
-_LANDING_PAGE = """<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width">
-<title>deskbridge</title>
-<h1>deskbridge</h1>
-<p>The bridge between WhatsApp and your helpdesk is running. It listens for Meta at <code>/webhooks/whatsapp</code>
-and for the helpdesk at <code>/webhooks/<em>name</em></code>.</p>
-<ul>
-<li><a href="/readyz">/readyz</a>: whether it can keep what it is told</li>
-<li><a href="/healthz">/healthz</a>: whether it lives</li>
-<li><a href="/metrics">/metrics</a>: figures for Prometheus</li>
-<li><a href="/openapi.json">/openapi.json</a>: the description of the REST API</li>
-</ul>
-<p>The manual is in <code>README.md</code> and <code>docs/</code> of the repository; <code>deskbridge --help</code>
-lists the commands and <code>deskbridge doctor</code> checks the set-up.</p>
-</html>
-"""
+PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
+CALLER = "deskbridge.caller"
+"""Where the scope holds what `identify` said of the token."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +44,9 @@ class Readiness:
 class EdgeServices:
     """All that the edge is given.
 
-    `now` is business time. `ring` tells the workers that there is work. `verify_admin_token` may raise
-    `StoreUnavailable`, and so may `check_readiness`. `render_metrics` returns Prometheus' text format.
+    `now` is business time. `ring` tells the workers that there is work. `identify` says who holds a token, None when it
+    is not valid; it may raise `StoreUnavailable`, and so may `check_readiness`. `render_metrics` returns Prometheus'
+    text format. `face` answers everything that is neither webhook nor probe, with the holder of the token in the scope.
     """
 
     app_secrets: Sequence[str] = field(repr=False)
@@ -71,9 +56,10 @@ class EdgeServices:
     ring: Callable[[], Awaitable[object]]
     ring_readers: Mapping[str, RingReader]
     check_readiness: Callable[[], Awaitable[Readiness]]
-    verify_admin_token: Callable[[str], Awaitable[bool]]
+    identify: Callable[[str], Awaitable[object | None]]
     render_metrics: Callable[[], Awaitable[bytes]]
     metrics: EdgeMetrics
+    face: ASGIApp
     files: ASGIApp | None = None
     """Answers under `/files/`, by link alone."""
 
@@ -103,13 +89,15 @@ def build_app(services: EdgeServices) -> ASGIApp:
             await whatsapp(scope, receive, send)
         elif path.startswith("/webhooks/"):
             await helpdesk(scope, receive, send)
+        elif path in PROBES or scope["type"] == "lifespan":
+            await pages(scope, receive, send)
         elif (path == "/api/v1" or path.startswith("/api/v1/")) and (refusal := await _refusal(services, scope)):
             status, headers = refusal
             await respond(send, status, _problem(status), content_type=_PROBLEM.encode(), headers=headers)
         elif services.files is not None and path.startswith("/files/"):
             await services.files(scope, receive, send)
         else:
-            await pages(scope, receive, send)
+            await services.face(scope, receive, send)
 
     return app
 
@@ -133,15 +121,11 @@ def build_server(app: ASGIApp, *, host: str, port: int) -> uvicorn.Server:
 
 
 def _build_pages(services: EdgeServices) -> FastAPI:
-    pages = FastAPI(title="deskbridge", openapi_url="/openapi.json", docs_url=None, redoc_url=None)
+    pages = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
 
     @pages.exception_handler(HTTPException)
     async def tell_problem(_request: Request, exc: HTTPException) -> Response:
         return Response(_problem(exc.status_code), exc.status_code, exc.headers, media_type=_PROBLEM)
-
-    @pages.get("/", include_in_schema=False)
-    async def show_landing_page() -> HTMLResponse:
-        return HTMLResponse(_LANDING_PAGE, headers={"content-security-policy": "default-src 'none'"})
 
     @pages.get("/healthz")
     async def tell_alive() -> dict[str, str]:
@@ -172,12 +156,14 @@ def _build_pages(services: EdgeServices) -> FastAPI:
 
 
 async def _refusal(services: EdgeServices, scope: Scope) -> tuple[int, list[tuple[bytes, bytes]]] | None:
-    """Status and headers for a request without a valid bearer token, None for one with it."""
+    """Status and headers for a request without a valid bearer token, None for one with it, whose holder is noted."""
     scheme, _, token = (read_header(scope, b"authorization") or "").partition(" ")
     token = token.strip()
     try:
-        if scheme.lower() == "bearer" and token and await services.verify_admin_token(token):
-            return None
+        if scheme.lower() == "bearer" and token:
+            scope[CALLER] = await services.identify(token)
+            if scope[CALLER] is not None:
+                return None
     except StoreUnavailable:
         return 503, [(b"retry-after", b"5")]
     return 401, [(b"www-authenticate", b'Bearer realm="deskbridge"')]

@@ -18,6 +18,9 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 from starlette.types import Receive, Scope, Send
 
+from bridge.api.app import build_face
+from bridge.api.context import ApiContext
+from bridge.domain.roles import Caller
 from bridge.runtime import exposition, wiring
 from bridge.runtime.bell import Bell
 from bridge.runtime.clock import Clock
@@ -27,7 +30,7 @@ from bridge.runtime.key_watch import KeyWatch
 from bridge.runtime.settings import Settings
 from bridge.runtime.terminal import Terminal
 from bridge.runtime.wiring import Store
-from bridge.store import keyring, migration
+from bridge.store import access, keyring, migration
 from bridge.store.channels import Channel
 from bridge.store.crypto import UnknownKey
 from bridge.store.database import StoreUnavailable
@@ -222,11 +225,17 @@ async def _open_services(
                 ring=bell.ring,
                 ring_readers={rings.name: rings},
                 check_readiness=lambda: check_readiness(store, redis),
-                verify_admin_token=lambda token: store.database.read(
-                    lambda connection: wiring.is_admin_token(connection, token)
-                ),
+                identify=lambda token: identify(store, token),
                 render_metrics=lambda: exposition.render(prometheus, store, redis),
                 metrics=metrics,
+                face=build_face(
+                    ApiContext(
+                        settings=settings,
+                        store=store,
+                        ring=bell.ring,
+                        check_readiness=lambda: check_readiness(store, redis),
+                    )
+                ),
                 files=FilePages(store.database, store.vault, wiring.open_files(settings), now=store.clock.business_now),
             )
         finally:
@@ -250,6 +259,16 @@ async def _refresh(store: Store, channel: Channel, rings: HelpdeskRings, *, own_
         except StoreUnavailable:
             log.warning("store.unavailable")
         await asyncio.sleep(REFRESH_SECONDS)
+
+
+async def identify(store: Store, token: str) -> Caller | None:
+    """Who holds this token, None when it is not valid. Raises `StoreUnavailable`."""
+    now = store.clock.real_now()
+    caller, is_stale = await store.database.read(lambda connection: access.identify(connection, token, real_now=now))
+    if caller is not None and is_stale:
+        token_id = caller.token_id
+        await store.database.write(lambda connection: access.note_use(connection, token_id, real_now=now))
+    return caller
 
 
 async def check_readiness(store: Store, redis: Redis) -> Readiness:

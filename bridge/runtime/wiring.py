@@ -1,8 +1,6 @@
 """The one place where settings become things. Everybody else is given what they need."""
 
 import contextlib
-import hashlib
-import hmac
 import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
@@ -10,7 +8,7 @@ from datetime import datetime, timedelta
 
 import orjson
 from redis.asyncio import Redis
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, func, select
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
@@ -24,13 +22,12 @@ from bridge.runtime.limiter import Buckets, HelpdeskBudget, SendLimits
 from bridge.runtime.metrics import WorkerMetrics
 from bridge.runtime.services import Services
 from bridge.runtime.settings import Settings
-from bridge.store import channels, keyring, migration
+from bridge.store import access, channels, keyring, migration
 from bridge.store.channels import Channel
 from bridge.store.crypto import MasterKeys, UnknownKey, Vault
 from bridge.store.database import Database
 from bridge.store.files import FileFolder
-from bridge.store.ids import new_id
-from bridge.store.tables import SHARDS, admin_token, shard
+from bridge.store.tables import SHARDS, shard
 from bridge.whatsapp.client import CALL_TIMEOUT_SECONDS, CloudApi
 from connectors import registry
 from connectors.client import remote_client
@@ -82,22 +79,7 @@ def _seed(connection: Connection, keys: MasterKeys, *, token: str, now: datetime
             make(shard).on_conflict_do_nothing(),
             [{"id": number, "fence": 0, "holder": None, "expires_at": now} for number in range(SHARDS)],
         )
-    connection.execute(admin_token.delete().where(admin_token.c.name == "admin"))
-    connection.execute(
-        insert(admin_token).values(id=new_id(), name="admin", token_hash=hash_token(token), created_at=now)
-    )
-
-
-def hash_token(token: str) -> bytes:
-    """Tokens are long and random, so a plain hash keeps them (nothing to guess)."""
-    return hashlib.sha256(token.encode()).digest()
-
-
-def is_admin_token(connection: Connection, token: str) -> bool:
-    wanted = hash_token(token)
-    return any(
-        hmac.compare_digest(wanted, known) for known in connection.execute(select(admin_token.c.token_hash)).scalars()
-    )
+    access.set_configured_token(connection, token, real_now=now)
 
 
 @contextlib.contextmanager

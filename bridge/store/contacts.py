@@ -150,6 +150,14 @@ def find(connection: Connection, vault: Vault, *, kind: str, value: str) -> Cont
     return None if row is None else ContactRef(row.id, row.shard)
 
 
+def find_by_ids(connection: Connection, vault: Vault, *, number: str | None, bsuid: str | None) -> list[str]:
+    """The contacts with this number (its digits are compared) or this BSUID."""
+    digits = "".join(character for character in number or "" if character.isascii() and character.isdigit())
+    wanted = ((WA_ID_KIND, digits.removeprefix("00")), (BSUID_KIND, bsuid or ""))
+    found = [find(connection, vault, kind=kind, value=value) for kind, value in wanted if value]
+    return list(dict.fromkeys(owner.id for owner in found if owner is not None))
+
+
 _OWNER = (
     select(contact.c.id, contact.c.shard)
     .join(contact_identity, contact_identity.c.contact_id == contact.c.id)

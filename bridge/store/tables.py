@@ -424,13 +424,31 @@ class AlarmRow(SQLModel, table=True):
 
 
 class AdminTokenRow(SQLModel, table=True):
-    """Tokens for the API, hashed."""
+    """Tokens for the API and the console, hashed. Real time."""
 
     __tablename__ = "admin_token"
     id: str = Field(primary_key=True)
     name: str
     token_hash: bytes = Field(sa_column=Column(LargeBinary, unique=True, nullable=False))
+    role: str
     created_at: datetime = _time()
+    expires_at: datetime | None = _time_or_none()
+    last_used_at: datetime | None = _time_or_none()
+    revoked_at: datetime | None = _time_or_none()
+
+
+class AuditRow(SQLModel, table=True):
+    """What people did. The database itself refuses to change or remove a row. No personal data of customers."""
+
+    __tablename__ = "audit"
+    id: str = Field(primary_key=True)
+    at: datetime = _time()
+    actor: str
+    role: str
+    origin: str
+    action: str
+    subject: str
+    detail: str
 
 
 def _table(model: type[SQLModel]) -> Table:
@@ -456,3 +474,4 @@ feed = _table(FeedRow)
 setting = _table(SettingRow)
 alarm = _table(AlarmRow)
 admin_token = _table(AdminTokenRow)
+audit = _table(AuditRow)

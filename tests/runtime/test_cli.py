@@ -14,7 +14,8 @@ COMMANDS = [
     *(["up"], ["serve"], ["worker"], ["scheduler"], ["sandbox"], ["migrate"], ["doctor"], ["reconcile"], ["events"]),
     *(["events", name] for name in ("list", "show", "replay", "drop")),
     *([["connectors"], ["connectors", "list"], ["connectors", "verify"]]),
-    *(["keys"], ["keys", "rotate"]),
+    *(["keys"], ["keys", "rotate"], ["events", "causes"], ["tokens"]),
+    *(["tokens", name] for name in ("create", "list", "revoke")),
 ]
 
 
@@ -51,7 +52,16 @@ def test_it_knows_its_version(deskbridge: Run) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["nonsense"], ["worker", "--count", "0"], ["events", "replay"], ["events", "drop"]]
+    "arguments",
+    [
+        ["nonsense"],
+        ["worker", "--count", "0"],
+        ["events", "replay"],
+        ["events", "replay", "--all", "--cause", "503"],
+        ["events", "drop"],
+        ["tokens", "create", "a/b"],
+        ["tokens", "create", "eve", "--role", "owner"],
+    ],
 )
 def test_wrong_usage_is_2(deskbridge: Run, arguments: list[str]) -> None:
     done = deskbridge(*arguments)

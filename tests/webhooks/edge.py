@@ -11,11 +11,12 @@ from typing import Any
 
 import httpx
 from prometheus_client import CollectorRegistry, generate_latest
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from bridge.domain.inbox_item import InboxItem
 from bridge.store.database import StoreUnavailable
-from webhooks.app import EdgeServices, Readiness, build_app
+from webhooks.app import CALLER, EdgeServices, Readiness, build_app
+from webhooks.asgi import respond
 from webhooks.group_commit import MAX_WAITING_ROWS, GroupCommit
 from webhooks.metrics import EdgeMetrics
 from webhooks.rings import Ring, UnreadableRing
@@ -140,10 +141,13 @@ def make_edge(*, queue_rows: int = MAX_WAITING_ROWS) -> Edge:
             raise answer
         return answer
 
-    async def verify_admin_token(token: str) -> bool:
+    async def identify(token: str) -> object | None:
         if edge.token_failures:
             raise edge.token_failures.pop()
-        return token == ADMIN_TOKEN
+        return "the admin" if token == ADMIN_TOKEN else None
+
+    async def face(scope: Scope, _receive: Receive, send: Send) -> None:
+        await respond(send, 200, f"{scope['path']} for {scope.get(CALLER)}".encode())
 
     async def render_metrics() -> bytes:
         return generate_latest(registry)
@@ -157,9 +161,10 @@ def make_edge(*, queue_rows: int = MAX_WAITING_ROWS) -> Edge:
             ring=bell.ring,
             ring_readers={SharedSecretReader.name: SharedSecretReader()},
             check_readiness=check_readiness,
-            verify_admin_token=verify_admin_token,
+            identify=identify,
             render_metrics=render_metrics,
             metrics=EdgeMetrics(registry),
+            face=face,
         )
     )
     client = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://edge")
