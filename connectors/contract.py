@@ -22,6 +22,8 @@ from connectors.interface import (
     Finding,
     FindingLevel,
     HelpdeskConnector,
+    Marks,
+    MarksTickets,
     RequesterDraft,
     RequesterId,
     TicketDraft,
@@ -346,6 +348,22 @@ async def _deleted(trial: Trial) -> None:
     raise Broken("a comment on a deleted ticket must raise TicketUnwritable, or the message lies in the bin")
 
 
+async def _marks(trial: Trial) -> None:
+    connector = trial.connector
+    if not isinstance(connector, MarksTickets):
+        return
+    ticket_id = await trial.open()
+    before, status = await trial.read(ticket_id), await connector.fetch_status(ticket_id)
+    if status not in (TicketStatus.NEW, TicketStatus.OPEN):
+        raise Broken(f"a ticket just opened is said to be {status}: nobody would be warned of a closing window")
+    for mark in (WindowMark.CLOSING, WindowMark.CLOSED, WindowMark.CLOSED):
+        await connector.set_marks(ticket_id, Marks(mark, False, datetime(2026, 11, 22, 9, 14, tzinfo=UTC)))
+    if len(await trial.read(ticket_id)) != len(before):
+        raise Broken("marks without a comment made one: people would be notified of nothing")
+    if await connector.fetch_status(ticket_id) is not status:
+        raise Broken("marks changed the ticket's status")
+
+
 async def _rings(trial: Trial) -> None:
     now = datetime.now(UTC)  # noqa: TID251 - no clock here
     for headers in ({}, {"authorization": "x"}, {"content-type": "application/json"}):
@@ -381,6 +399,7 @@ PROMISES: tuple[Promise, ...] = (
     Promise("a ticket that is not there is said to be gone", _missing),
     Promise("changes are told without a gap", _feed),
     Promise("a lost answer is no second comment", _lost_answer),
+    Promise("marks change nothing else of a ticket", _marks),
     Promise("replies and private notes of staff are told apart", _staff),
     Promise("the customer opens a solved ticket", _reopened),
     Promise("a deleted ticket takes nothing", _deleted),

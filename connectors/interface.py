@@ -66,11 +66,20 @@ class RequesterRef:
 
 
 @dataclass(frozen=True, slots=True)
+class Marks:
+    """What a ticket says of window and delivery. `window_until`: when the window closes, or closed."""
+
+    window: WindowMark | None = None
+    undelivered: bool | None = None
+    window_until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class CommentDraft:
     """One comment. `author` None means ourselves. `html` is escaped, simple markup; `text` says the same plainly.
 
     `reopen`: the ticket must be open afterwards, unless it is still new (which `was_new` says it was when last seen, so
-    that the write itself leaves its status alone). `window` and `undelivered` ride along
+    that the write itself leaves its status alone). `window`, `undelivered` and `window_until` ride along
     where the helpdesk has a place for them.
     """
 
@@ -83,7 +92,9 @@ class CommentDraft:
     was_open: bool = False
     window: WindowMark | None = None
     undelivered: bool | None = None
+    window_until: datetime | None = None
     marks_changed: bool = True
+    """Whether `window` or `undelivered` are news to the ticket."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,6 +282,17 @@ class ReopensAfterwards(Protocol):
     async def reopen_if_put_aside(self, ticket_id: TicketId, *, before: datetime) -> TicketStatus:
         """Open the ticket if it was put aside no later than `before`, when the customer last wrote (by the helpdesk's
         clock). Returns its status now. Raises `TicketUnwritable`."""
+
+
+@runtime_checkable
+class MarksTickets(Protocol):
+    """Can say how a ticket stands, and tell it its marks without a comment."""
+
+    async def fetch_status(self, ticket_id: TicketId) -> TicketStatus:
+        """In one call; `GONE` where the ticket is not there."""
+
+    async def set_marks(self, ticket_id: TicketId, marks: Marks) -> None:
+        """Nobody is notified, and nothing else of the ticket changes. Harmless to repeat. Raises `TicketUnwritable`."""
 
 
 @runtime_checkable

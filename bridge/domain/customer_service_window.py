@@ -13,12 +13,13 @@ WINDOW = timedelta(hours=24)
 MARGIN = timedelta(minutes=2)
 """Near the end Meta's clock decides, so the last two minutes count as closed (fact sheet WhatsApp 3.2)."""
 CLOSING = timedelta(hours=2)
+"""How long before its end a window counts as closing, where nothing else is asked for."""
 
 
 class WindowState(StrEnum):
     OPEN = "open"
     CLOSING = "closing"
-    """Open, for less than two hours more."""
+    """Open, and about to close."""
     CLOSED = "closed"
     REFUSED = "refused"
     """Open by our clock, but Meta said that it is not."""
@@ -38,7 +39,8 @@ class CustomerServiceWindow:
         """When it ends by WhatsApp's timestamps; None when it never opened."""
         return None if self.last_inbound_at is None else self.last_inbound_at + WINDOW
 
-    def state(self, now: datetime) -> WindowState:
+    def state(self, now: datetime, *, closing: timedelta = CLOSING) -> WindowState:
+        """`closing`: how long before its end an open window counts as closing."""
         if self.last_inbound_at is None:
             return WindowState.UNKNOWN
         left = self.last_inbound_at + WINDOW - MARGIN - now
@@ -47,7 +49,7 @@ class CustomerServiceWindow:
         # WhatsApp's timestamps are whole seconds: a message of the refusal's second came after it.
         if self.refused_at is not None and self.last_inbound_at < self.refused_at.replace(microsecond=0):
             return WindowState.REFUSED
-        return WindowState.CLOSING if left <= CLOSING else WindowState.OPEN
+        return WindowState.CLOSING if left <= closing else WindowState.OPEN
 
     def is_open(self, now: datetime) -> bool:
         """May a free-form message leave at `now`?"""

@@ -11,6 +11,7 @@ from bridge.domain.customer_service_window import CustomerServiceWindow
 from bridge.domain.model import DeliveryFailure
 from bridge.domain.speech import Note
 from bridge.domain.text import split_message
+from bridge.domain.window_timer import WARN_BEFORE
 
 RESENDS_AFTER_REFUSAL = 2
 
@@ -37,6 +38,8 @@ class Rules:
 
     closed_window: ClosedWindowPolicy
     hold_for: timedelta
+    warn_before: timedelta = WARN_BEFORE
+    """How long before a window closes on an unanswered customer the agent is warned."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from bridge.domain.decide import (
 )
 from bridge.domain.retry import backoff
 from bridge.domain.speech import Note
+from bridge.domain.window_timer import first_look_at
 from bridge.runtime.services import Moment, Services
 from bridge.store import conversations, messages, outbox
 from bridge.store.conversations import Conversation
@@ -52,6 +53,8 @@ def apply(
     moment: Moment,
 ) -> None:
     """Write the effects of a decision and change `current`; the caller saves it."""
+    if decision.window.last_inbound_at != current.window.last_inbound_at:
+        _customer_waits(services, current, decision)
     current.window = decision.window
     held_until = moment.business + services.rules.hold_for
     for effect in decision.effects:
@@ -135,6 +138,13 @@ def apply(
                 assert_never(effect)
 
 
+def _customer_waits(services: Services, current: Conversation, decision: Decision) -> None:
+    if current.unanswered_since_at is None:
+        current.unanswered_since_at = decision.window.last_inbound_at
+    if current.look_at is None:
+        current.look_at = first_look_at(decision.window, warn_before=services.rules.warn_before)
+
+
 def add_send(
     connection: Connection,
     services: Services,
@@ -147,6 +157,7 @@ def add_send(
     moment: Moment,
 ) -> None:
     """A message for the customer, last in the lane; `held_until` set: once the window opens."""
+    current.unanswered_since_at = None
     outbox.add(
         connection,
         services.vault,

@@ -19,7 +19,7 @@ from sqlalchemy import Connection
 
 from bridge.domain.inbox_item import InboxKind
 from bridge.domain.retry import backoff
-from bridge.runtime import helpdesk_lane, housekeeping, intake, reconcile, replies, whatsapp_lane
+from bridge.runtime import helpdesk_lane, housekeeping, intake, reconcile, replies, whatsapp_lane, windows
 from bridge.runtime.services import Moment, Services
 from bridge.store import inbox, leases, outbox
 from bridge.store.conversations import Ticket
@@ -71,6 +71,7 @@ class Drain:
         """Tasks per shard."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._reconciling = False
+        self._looking_at_windows = False
         self._next_at: dict[str, float] = {}
         # Each kind of work has slots of its own: a helpdesk that hangs must not stop what goes to customers.
         self._lane_steps: dict[Lane, tuple[Step, asyncio.Semaphore]] = {
@@ -206,10 +207,22 @@ class Drain:
         due = await self._find_due()
         await self._claim(due)
         worked = False
+        ours = [self._held[shard] for shard in due.windows if shard in self._held]
+        if ours and not self._looking_at_windows and self._is_due("windows", 0.0):
+            self._looking_at_windows = True
+            self._spawn(self._look_at_windows(ours))
         for shard in due.chores:
             if (lease := self._held.get(shard)) is not None:
                 worked |= await self._under(lease, housekeeping.run(self._services, lease))
         return worked
+
+    async def _look_at_windows(self, mine: Sequence[Lease]) -> None:
+        """One at a time in a process, so that warnings are never in the way of messages."""
+        try:
+            if not await windows.look(self._services, mine, stop=self._stop):
+                self._next_at["windows"] = asyncio.get_running_loop().time() + windows.PAUSE_SECONDS
+        finally:
+            self._looking_at_windows = False
 
     def _is_due(self, what: str, every_seconds: float) -> bool:
         now = asyncio.get_running_loop().time()
@@ -277,11 +290,13 @@ class Drain:
 
     async def _claim(self, due: Due) -> None:
         free = [shard for shard in range(SHARDS) if shard not in self._held]
-        has_work = not due.work.isdisjoint(free) or not due.chores.isdisjoint(free)
+        has_work = not due.work.isdisjoint(free) or not due.chores.isdisjoint(free) or not due.windows.isdisjoint(free)
         if not has_work and not (self._held and free and self._is_due("more shards", CLAIM_SECONDS)):
             return
         # Those without work as well: what comes there is found without a look around.
-        wanted = sorted(random.sample(free, len(free)), key=lambda shard: shard not in due.work | due.chores)
+        wanted = sorted(
+            random.sample(free, len(free)), key=lambda shard: shard not in due.work | due.chores | due.windows
+        )
         real_now = self._services.clock.real_now()
         timeout = self._helpdesk_timeout
 

@@ -10,11 +10,10 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection
 
 from bridge.domain import notes
-from bridge.domain.customer_service_window import WindowState
 from bridge.domain.render import Line, render_messages, render_note
 from bridge.domain.retry import backoff
 from bridge.domain.text import preview
-from bridge.runtime import gates, merges
+from bridge.runtime import gates, merges, ticket_marks
 from bridge.runtime.apply import MIDDLE, add_note
 from bridge.runtime.services import HELPDESK_SCOPE, Again, Moment, Services
 from bridge.store import channels, contacts, conversations, inbox, messages, outbox
@@ -36,6 +35,7 @@ from connectors.interface import (
     CommentDraft,
     CommentWritten,
     EffectKey,
+    Marks,
     RequesterDraft,
     RequesterId,
     RequesterRef,
@@ -43,7 +43,6 @@ from connectors.interface import (
     TicketId,
     TicketStatus,
     TicketWritten,
-    WindowMark,
 )
 
 BATCH_MESSAGES = 50
@@ -52,13 +51,6 @@ QUICK = timedelta(seconds=2)
 """A ticket known later than this after it was asked for may have been answered meanwhile, by a ring nobody knew."""
 ALONE = "refused; tried alone"
 SUBJECT_NAME_CHARACTERS = 60
-MARKS = {
-    WindowState.OPEN: WindowMark.OPEN,
-    WindowState.CLOSING: WindowMark.CLOSING,
-    WindowState.CLOSED: WindowMark.CLOSED,
-    WindowState.REFUSED: WindowMark.CLOSED,
-    WindowState.UNKNOWN: WindowMark.CLOSED,
-}
 OPEN = (TicketStatus.NEW, TicketStatus.OPEN)
 
 
@@ -211,6 +203,7 @@ def _begin_messages(
         post = next(post for post in waiting if post.effect.id == head.id)
         effects, lines = [head], [Line(post.text, post.sent_at)]
         html, text = render_messages(lines, now=moment.business, posted_until_at=current.posted_until_at)
+    marks = ticket_marks.marks_of(connection, services, current, moment)
     comment = CommentDraft(
         html=html,
         text=text,
@@ -219,10 +212,11 @@ def _begin_messages(
         reopen=ticket is not None,
         was_new=ticket is not None and ticket.status == TicketStatus.NEW,
         was_open=ticket is not None and ticket.status in OPEN,
-        window=MARKS[current.window.state(moment.business)],
-        undelivered=outbox.has_undelivered(connection, current.id),
+        window=marks.window,
+        undelivered=marks.undelivered,
+        window_until=marks.window_until,
     )
-    comment, marks = _with_marks(ticket, comment)
+    comment, told = _with_marks(ticket, comment, marks)
     key = _key(effects[0])
     until_at = max(line.sent_at for line in lines)
     if ticket is None:
@@ -233,7 +227,7 @@ def _begin_messages(
     write = _freeze(
         connection, services, effects, ticket=ticket, key=key, request=request, moment=moment, until_at=until_at
     )
-    return replace(write, marks=marks)
+    return replace(write, marks=told)
 
 
 def _freeze_ticket(
@@ -269,16 +263,12 @@ def _subject(address: Address, services: Services) -> str:
     return preview(f"WhatsApp: {name or 'a customer without a name'}", services.connector.limits.subject_characters)
 
 
-def _with_marks(ticket: Ticket | None, comment: CommentDraft) -> tuple[CommentDraft, str | None]:
+def _with_marks(ticket: Ticket | None, comment: CommentDraft, marks: Marks) -> tuple[CommentDraft, str | None]:
     """Says whether the marks are news to the ticket, and which."""
-    marks = _marks_in_words(comment.window, undelivered=comment.undelivered)
-    if ticket is None or ticket.marks != marks:
-        return comment, marks
+    told = ticket_marks.in_words(marks)
+    if ticket is None or ticket.marks != told:
+        return comment, told
     return replace(comment, marks_changed=False), None
-
-
-def _marks_in_words(window: WindowMark | None, *, undelivered: bool | None) -> str:
-    return f"{window or ''}{' undelivered' if undelivered else ''}"
 
 
 def _begin_note(
@@ -292,20 +282,22 @@ def _begin_note(
     if ticket is None and current.requester_id is None:
         return NeedRequester(contacts.load_address(connection, services.vault, current.contact_id))
     key = _key(head)
+    marks = ticket_marks.marks_of(connection, services, current, moment)
     comment = CommentDraft(
         html=render_note(head.payload),
         text=head.payload,
         public=False,
         author=None,
-        window=MARKS[current.window.state(moment.business)],
-        undelivered=outbox.has_undelivered(connection, current.id),
+        window=marks.window,
+        undelivered=marks.undelivered,
+        window_until=marks.window_until,
     )
-    comment, marks = _with_marks(ticket, comment)
+    comment, told = _with_marks(ticket, comment, marks)
     if ticket is None:
         return _freeze_ticket(connection, services, current, [head], comment, key=key, moment=moment)
     request = services.connector.prepare_comment(comment, key=key)
     write = _freeze(connection, services, [head], ticket=ticket, key=key, request=request, moment=moment)
-    return replace(write, marks=marks)
+    return replace(write, marks=told)
 
 
 def _begin_posts_before(
@@ -462,9 +454,8 @@ def _record_written(
             read_since_at=min(effect.created_at for effect in write.effects) - CLOCKS_APART,
             now=moment.business,
         )
-        window = MARKS[current.window.state(moment.business)]
-        told = _marks_in_words(window, undelivered=outbox.has_undelivered(connection, current.id))
-        conversations.set_marks(connection, ticket_id, told)
+        told = ticket_marks.marks_of(connection, services, current, moment)
+        conversations.set_marks(connection, ticket_id, ticket_marks.in_words(told))
         inbox.unpark(connection, match_index=merges.ticket_index(services, written.ticket_id))
         if write.repeat or moment.real - write.started_at > QUICK:
             merges.ring(connection, services, ticket_id=written.ticket_id, moment=moment)

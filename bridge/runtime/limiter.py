@@ -145,6 +145,7 @@ class HelpdeskBudget:
         self._own: dict[str, throttle.RollingWindow] = {}
         self._closed_until: dict[str, float] = {}
         self._usage: dict[str, Usage] = {}
+        self._drawn_at = float("-inf")
         self._learnt: dict[str, tuple[int, float]] = {}
 
     async def take(self, cause: str, draws: Sequence[Draw]) -> None:
@@ -165,6 +166,7 @@ class HelpdeskBudget:
         self._metrics.count("deskbridge_helpdesk_calls_total", cause)
 
     def _remember(self, usage: Mapping[str, Usage]) -> None:
+        self._drawn_at = time.monotonic()
         for name, used in usage.items():
             self._usage.pop(name, None)
             self._usage[name] = used  # last in line to be forgotten
@@ -204,6 +206,15 @@ class HelpdeskBudget:
             await self._buckets.close(bucket, seconds=seconds)
         except (RedisError, OSError):
             self._closed_until[bucket] = max(time.monotonic() + seconds, self._closed_until.get(bucket, 0.0))
+
+    def is_ample(self, bucket: str) -> bool:
+        """Is so much left that what is not urgent may draw as well? By this process's last draw, as far as that counts
+        still; without Redis nobody knows, so no."""
+        if self._own:
+            return False
+        used = self._usage.get(bucket, NOTHING)
+        is_stale = time.monotonic() - self._drawn_at >= used.period_seconds
+        return is_stale or used.used * 2 <= used.limit
 
     def coalescing_pause(self, ticket_bucket: str, *, account_bucket: str) -> float:
         """How long a ticket's next write should wait, so that more goes along when the budget runs short. Seconds.

@@ -19,6 +19,10 @@ COUNTERS: Mapping[str, tuple[str, str]] = {
     "deskbridge_events_dead_total": ("Events nobody could be found for.", "reason"),
     "deskbridge_replies_received_total": ("Public replies of agents.", ""),
     "deskbridge_tickets_read_total": ("Tickets read after a ring.", ""),
+    "deskbridge_window_turns_total": (
+        "Windows that were about to close, or closed, on an unanswered customer, by what became of it.",
+        "turn",
+    ),
     "deskbridge_rings_repaired_total": ("Rings that the change feed made up for.", ""),
     "deskbridge_effects_total": ("Attempts at effects by how they ended.", "outcome"),
     "deskbridge_unknown_outcomes_total": ("Calls whose answer was lost.", "kind"),

@@ -103,6 +103,11 @@ VARIABLES: tuple[Variable, ...] = (
         "use a number from 1 to 720",
     ),
     Variable(
+        "DESKBRIDGE_WINDOW_WARNING_MINUTES",
+        "how long before the window closes on an unanswered customer the agent is warned; default 120",
+        "use a number from 5 to 1380",
+    ),
+    Variable(
         "DESKBRIDGE_LANGUAGE",
         f"in which language agents are told things where the helpdesk does not tell theirs: {', '.join(LANGUAGES)}; "
         f"default {ENGLISH}",
@@ -197,6 +202,7 @@ class Settings(BaseModel):
     reconcile_seconds: int
     dead_letter_hours: int
     hold_hours: int
+    window_warning_minutes: int
     language: str
     """One of `speech.LANGUAGES`."""
     whatsapp: WhatsAppAccount | None
@@ -303,6 +309,7 @@ def load_settings(environ: Mapping[str, str], *, accounts: bool = True) -> Setti
         reconcile_seconds=_number(environ, "DESKBRIDGE_RECONCILE_SECONDS", 120, 10, 86_400),
         dead_letter_hours=_number(environ, "DESKBRIDGE_DEAD_LETTER_HOURS", 72, 1, 720),
         hold_hours=_number(environ, "DESKBRIDGE_HOLD_HOURS", 72, 1, 720),
+        window_warning_minutes=_number(environ, "DESKBRIDGE_WINDOW_WARNING_MINUTES", 120, 5, 1380),
         language=_choice(environ, "DESKBRIDGE_LANGUAGE", LANGUAGES, ENGLISH),
         whatsapp=whatsapp,
     )

@@ -239,7 +239,11 @@ async def open_workshop(settings: Settings, store: Store) -> AsyncIterator[Works
                     send_limits=SendLimits(Buckets(redis, scope=f"whatsapp:{channel.phone_number_id}")),
                     budget=budget,
                     bell=bell,
-                    rules=Rules(ClosedWindowPolicy(settings.window_closed), timedelta(hours=settings.hold_hours)),
+                    rules=Rules(
+                        ClosedWindowPolicy(settings.window_closed),
+                        timedelta(hours=settings.hold_hours),
+                        timedelta(minutes=settings.window_warning_minutes),
+                    ),
                     languages=Languages(settings.language),
                     dead_letter_after=timedelta(hours=settings.dead_letter_hours),
                     reconcile_every=timedelta(seconds=settings.reconcile_seconds),

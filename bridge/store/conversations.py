@@ -1,5 +1,6 @@
 """Conversations, their tickets, and the comments seen on them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
 
 from bridge.domain.customer_service_window import CustomerServiceWindow
+from bridge.domain.free_entry_point import FreeEntryPoint
 from bridge.store.ids import new_id
 from bridge.store.insert_once import insert_once
 from bridge.store.tables import EPOCH, comment, conversation, ticket
@@ -34,6 +36,9 @@ class Conversation:
     ticket_id: str | None
     window: CustomerServiceWindow
     posted_until_at: datetime | None
+    unanswered_since_at: datetime | None
+    look_at: datetime | None
+    free_entry: FreeEntryPoint
 
     def take_seq(self) -> int:
         seq = self.next_seq
@@ -112,6 +117,9 @@ def _conversation(row: Row[Any]) -> Conversation:
         ticket_id=row.ticket_id,
         window=CustomerServiceWindow(row.last_inbound_at, row.window_refused_at),
         posted_until_at=row.posted_until_at,
+        unanswered_since_at=row.unanswered_since_at,
+        look_at=row.look_at,
+        free_entry=FreeEntryPoint(row.referred_at, row.free_entry_until_at),
     )
 
 
@@ -129,11 +137,36 @@ def save(connection: Connection, current: Conversation) -> None:
             "last_inbound_at": current.window.last_inbound_at,
             "window_refused_at": current.window.refused_at,
             "posted_until_at": current.posted_until_at,
+            "unanswered_since_at": current.unanswered_since_at,
+            "look_at": current.look_at,
+            "referred_at": current.free_entry.referred_at,
+            "free_entry_until_at": current.free_entry.until,
         },
     )
     if saved.rowcount != 1:
         raise ConversationChanged
     current.version += 1
+
+
+def find_to_look_at(
+    connection: Connection, *, shards: Sequence[int], now: datetime, limit: int
+) -> list[tuple[str, int]]:
+    """(id, shard) of conversations whose window is to be looked at, the longest overdue first. One look at the index
+    for each shard, however many wait."""
+    rows = [
+        row
+        for shard in shards
+        for row in connection.execute(_TO_LOOK_AT, {"of_shard": shard, "now": now, "limit": limit})
+    ]
+    return [(row.id, row.shard) for row in sorted(rows, key=lambda row: row.look_at)[:limit]]
+
+
+_TO_LOOK_AT = (
+    select(conversation.c.id, conversation.c.shard, conversation.c.look_at)
+    .where(conversation.c.shard == bindparam("of_shard"), conversation.c.look_at <= bindparam("now"))
+    .order_by(conversation.c.look_at)
+    .limit(bindparam("limit"))
+)
 
 
 def shard_of_conversation(connection: Connection, conversation_id: str) -> int:

@@ -128,13 +128,15 @@ def leave(connection: Connection, *, holder: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """Shards on which events or effects wait, and those on which something fell due by itself."""
+    """Shards on which events or effects wait, those on which something fell due by itself, and those with windows to be
+    looked at."""
 
     work: frozenset[int]
     chores: frozenset[int]
+    windows: frozenset[int]
 
     def __bool__(self) -> bool:
-        return bool(self.work or self.chores)
+        return bool(self.work or self.chores or self.windows)
 
 
 _NOW, _REAL_NOW = bindparam("now", type_=UtcMicroseconds), bindparam("real_now", type_=UtcMicroseconds)
@@ -167,10 +169,13 @@ _CHORES = (
     select(inbox.c.shard).where(inbox.c.state == "parked", inbox.c.due_at <= _NOW).distinct(),
 )
 
+_WINDOWS = select(shard.c.id).where(exists().where(conversation.c.shard == shard.c.id, conversation.c.look_at <= _NOW))
+
 
 def find_due(connection: Connection, *, now: datetime, real_now: datetime) -> Due:
     """Where is something to do? `now` is business time."""
     times = {"now": now, "real_now": real_now}
     work = frozenset(connection.execute(_WORK, times).scalars())
     chores = frozenset(number for query in _CHORES for number in connection.execute(query, times).scalars())
-    return Due(work, chores)
+    windows = frozenset(connection.execute(_WINDOWS, times).scalars())
+    return Due(work, chores, windows)

@@ -212,7 +212,16 @@ class ConversationRow(SQLModel, table=True):
     """Contact x channel. `version` is compared and swapped by every change."""
 
     __tablename__ = "conversation"
-    __table_args__ = (UniqueConstraint("contact_id", "channel_id"),)
+    __table_args__ = (
+        UniqueConstraint("contact_id", "channel_id"),
+        Index(
+            "ix_conversation_look",
+            "shard",
+            "look_at",
+            postgresql_where=text("look_at IS NOT NULL"),
+            sqlite_where=text("look_at IS NOT NULL"),
+        ),
+    )
     id: str = Field(primary_key=True)
     contact_id: str = Field(foreign_key="contact.id")
     channel_id: str = Field(foreign_key="channel.id")
@@ -224,6 +233,13 @@ class ConversationRow(SQLModel, table=True):
     last_inbound_at: datetime | None = _time_or_none()
     window_refused_at: datetime | None = _time_or_none()
     posted_until_at: datetime | None = _time_or_none()
+    unanswered_since_at: datetime | None = _time_or_none()
+    """When the customer wrote whom nobody has answered since."""
+    look_at: datetime | None = _time_or_none()
+    """Business time at which the window is to be looked at by itself."""
+    referred_at: datetime | None = _time_or_none()
+    """When the customer came by an advertisement and nobody had answered yet (WhatsApp's time)."""
+    free_entry_until_at: datetime | None = _time_or_none()
     origin: str | None = None
     """What brought the customer here first: `ad` or `post`, and Meta's id of it where there is one."""
     created_at: datetime = _time()

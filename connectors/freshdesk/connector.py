@@ -25,6 +25,7 @@ from connectors.interface import (
     EffectKey,
     Finding,
     HelpdeskLimits,
+    Marks,
     RequesterDraft,
     RequesterRef,
     Successor,
@@ -66,7 +67,8 @@ async def connect(
 
 
 class Freshdesk:
-    """`HelpdeskConnector`, `FeedsChanges`, `KnowsMerges`, `ReopensAfterwards` and `Installs` for one account.
+    """`HelpdeskConnector`, `FeedsChanges`, `KnowsMerges`, `ReopensAfterwards`, `MarksTickets` and `Installs` for one
+    account.
 
     `on_warning` is told the cause of each call that Freshdesk took with a reservation.
     """
@@ -287,6 +289,23 @@ class Freshdesk:
         if ticket.status != translate.OPEN and changed_at is not None and changed_at <= before:
             ticket = await self._update(ticket_id, {"status": translate.OPEN})
         return translate.to_status(ticket)
+
+    # MarksTickets
+
+    async def fetch_status(self, ticket_id: TicketId) -> TicketStatus:
+        try:
+            return translate.to_status(await self._ticket(ticket_id))
+        except TicketUnwritable:
+            return TicketStatus.GONE
+
+    async def set_marks(self, ticket_id: TicketId, marks: Marks) -> None:
+        """As tags, which are read first: on an update the list replaces. Until when the window is open is not told."""
+        ticket = await self._ticket(ticket_id, cause="set_marks")
+        if translate.is_gone(ticket):
+            raise TicketUnwritable("gone")
+        tags = translate.tags_with(translate.tags_of(marks), ticket.tags or ())
+        if sorted(tags) != sorted(ticket.tags or ()):
+            await self._update(ticket_id, {"tags": tags})
 
     # What agents wrote
 

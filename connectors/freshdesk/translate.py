@@ -24,6 +24,7 @@ from connectors.interface import (
     CommentDraft,
     CommentId,
     EffectKey,
+    Marks,
     RequesterDraft,
     TicketDraft,
     TicketId,
@@ -173,9 +174,14 @@ def description_id(ticket_id: TicketId) -> CommentId:
     return CommentId(f"description-{ticket_id}")
 
 
+def tags_of(marks: Marks) -> list[str]:
+    """What a ticket's tags say of window and delivery."""
+    words = [marks.window.value] if marks.window is not None else []
+    return [*words, UNDELIVERED_TAG] if marks.undelivered else words
+
+
 def _marks(draft: CommentDraft) -> list[str]:
-    marks = [draft.window.value] if draft.window is not None else []
-    return [*marks, UNDELIVERED_TAG] if draft.undelivered else marks
+    return tags_of(Marks(draft.window, draft.undelivered))
 
 
 def _note(draft: CommentDraft, mark: EffectKey) -> dict[str, object]:

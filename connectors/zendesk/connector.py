@@ -18,6 +18,7 @@ from connectors.interface import (
     EffectKey,
     Finding,
     HelpdeskLimits,
+    Marks,
     RequesterDraft,
     RequesterId,
     RequesterRef,
@@ -75,10 +76,10 @@ async def connect(
 
 
 class Zendesk:
-    """`HelpdeskConnector`, `FeedsChanges`, `KnowsMerges` and `Installs` for one account.
+    """`HelpdeskConnector`, `FeedsChanges`, `KnowsMerges`, `MarksTickets` and `Installs` for one account.
 
-    `field_ids` (`window`, `undelivered`) come from `fetch_field_ids`; without them the marks are left out. Looked at
-    anew for each write, so whoever learns them later may fill them in.
+    `field_ids` (`window`, `undelivered`, `window_until`) come from `fetch_field_ids`; without them the marks are left
+    out. Looked at anew for each write, so whoever learns them later may fill them in.
     `on_warning` is told the cause of each call of which Zendesk dropped a part. `tokens` may be shared in a process.
     """
 
@@ -229,13 +230,13 @@ class Zendesk:
             return translate.to_status(answer.ticket)
         return status
 
-    async def _update(self, ticket_id: TicketId, content: bytes) -> wire.TicketAnswer:
+    async def _update(self, ticket_id: TicketId, content: bytes, *, cause: str = "add_comment") -> wire.TicketAnswer:
         try:
             return await self._api.write(
                 wire.TicketAnswer,
                 "PUT",
                 f"/tickets/{ticket_id}",
-                cause="add_comment",
+                cause=cause,
                 content=content,
                 draws=(TICKETS_UPDATE, ticket_draw(ticket_id)),
             )
@@ -360,6 +361,20 @@ class Zendesk:
         )
         return {user.id: user for user in answer.users if user.id is not None}
 
+    # MarksTickets
+
+    async def fetch_status(self, ticket_id: TicketId) -> TicketStatus:
+        try:
+            return translate.to_status(await self._ticket(ticket_id))
+        except TicketUnwritable:
+            return TicketStatus.GONE
+
+    async def set_marks(self, ticket_id: TicketId, marks: Marks) -> None:
+        """Nothing where the account lacks the fields."""
+        content = translate.marks_request(marks, field_ids=self._field_ids)
+        if content is not None:
+            await self._update(ticket_id, content, cause="set_marks")
+
     # FeedsChanges
 
     async def changes_since(self, cursor: str | None, *, start: datetime) -> ChangePage:
@@ -398,7 +413,7 @@ class Zendesk:
         return await install.install(self._api, webhook_url=webhook_url)
 
     async def fetch_field_ids(self) -> dict[str, int]:
-        """Ids of the ticket fields that exist, by our names (`window`, `undelivered`)."""
+        """Ids of the ticket fields that exist, by our names (`window`, `undelivered`, `window_until`)."""
         return await install.fetch_field_ids(self._api)
 
 

@@ -5,6 +5,7 @@ Webhook, trigger and ticket fields are known by what they do (address, webhook, 
 
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 from typing import TypeVar
 
@@ -16,6 +17,7 @@ from connectors.zendesk.translate import (
     TAG,
     UNDELIVERED_FIELD,
     UNDELIVERED_TAG,
+    UNTIL_FIELD,
     WINDOW_FIELD,
     WINDOW_VALUES,
     encoded,
@@ -37,6 +39,7 @@ BODY = '{"ticket_id": "{{ticket.id}}"}'
 """Ids only: whether Zendesk escapes other placeholders is unconfirmed (fact sheet Zendesk 5.4)."""
 
 _PAGE_SIZE = 100
+_UNTIL_PATTERN = r"^\d{4}-\d{2}-\d{2} \d{2}:\d{2} UTC$"
 _WINDOW_OPTIONS = {"wa_window_open": "Open", "wa_window_closing": "Closing", "wa_window_closed": "Closed"}
 _REQUESTER_NOTIFICATIONS = frozenset({"requester_id", "requester_and_ccs", "all_ccs"})
 _FIX = "Run `deskbridge doctor --fix`."
@@ -73,12 +76,14 @@ async def install(api: ZendeskApi, *, webhook_url: str) -> Mapping[str, str]:
 
 async def fetch_field_ids(api: ZendeskApi) -> dict[str, int]:
     """Ids of our fields that exist whole and active."""
-    window, undelivered = _our_fields(await _ticket_fields(api, cause="fetch_field_ids"))
+    ours = _our_fields(await _ticket_fields(api, cause="fetch_field_ids"))
     ids = {}
-    if window is not None and not _missing_options(window):
-        ids[WINDOW_FIELD] = window.id
-    if undelivered is not None:
-        ids[UNDELIVERED_FIELD] = undelivered.id
+    if ours.window is not None and not _missing_options(ours.window):
+        ids[WINDOW_FIELD] = ours.window.id
+    if ours.undelivered is not None:
+        ids[UNDELIVERED_FIELD] = ours.undelivered.id
+    if ours.until is not None:
+        ids[UNTIL_FIELD] = ours.until.id
     return ids
 
 
@@ -230,17 +235,19 @@ def _names_ticket(body: str) -> bool:
 
 
 async def _inspect_fields(api: ZendeskApi) -> list[Finding]:
-    window, undelivered = _our_fields(await _ticket_fields(api, cause="inspect"))
+    ours = _our_fields(await _ticket_fields(api, cause="inspect"))
     missing = []
-    if window is None or _missing_options(window):
+    if ours.window is None or _missing_options(ours.window):
         missing.append("the drop-down with the window's state")
-    if undelivered is None:
+    if ours.undelivered is None:
         missing.append(f"the checkbox with the tag {UNDELIVERED_TAG}")
-    if missing or window is None or undelivered is None:
+    if ours.until is None:
+        missing.append("the field that says until when the window is open")
+    if missing:
         message = f"Missing: {' and '.join(missing)}"
         return [Finding("fields", FindingLevel.RED, message, _FIX, fixable=True)]
     form = await _default_form(api, cause="inspect")
-    if form is not None and not {window.id, undelivered.id} <= set(form.ticket_field_ids):
+    if form is not None and not ours.ids <= set(form.ticket_field_ids):
         return [
             Finding("fields", FindingLevel.RED, "The fields are not on the default ticket form", _FIX, fixable=True)
         ]
@@ -252,12 +259,26 @@ async def _ticket_fields(api: ZendeskApi, *, cause: str) -> list[wire.TicketFiel
     return [field async for page in pages for field in page.ticket_fields]
 
 
-def _our_fields(fields: Sequence[wire.TicketField]) -> tuple[wire.TicketField | None, wire.TicketField | None]:
-    """(drop-down, checkbox). Option values are unique in an account, so one of ours makes a drop-down ours."""
+@dataclass(frozen=True, slots=True)
+class _OurFields:
+    window: wire.TicketField | None
+    undelivered: wire.TicketField | None
+    until: wire.TicketField | None
+
+    @property
+    def ids(self) -> set[int]:
+        return {field.id for field in (self.window, self.undelivered, self.until) if field is not None}
+
+
+def _our_fields(fields: Sequence[wire.TicketField]) -> _OurFields:
+    """Drop-down, checkbox, and the time. Option values are unique in an account, so one of ours makes a drop-down ours;
+    the time is known by the pattern that its values have to fit."""
     active = [field for field in fields if field.active]
-    window = next((f for f in active if f.type == "tagger" and _option_values(f) & set(WINDOW_VALUES)), None)
-    undelivered = next((f for f in active if f.type == "checkbox" and f.tag == UNDELIVERED_TAG), None)
-    return window, undelivered
+    return _OurFields(
+        window=next((f for f in active if f.type == "tagger" and _option_values(f) & set(WINDOW_VALUES)), None),
+        undelivered=next((f for f in active if f.type == "checkbox" and f.tag == UNDELIVERED_TAG), None),
+        until=next((f for f in active if f.type == "regexp" and f.regexp_for_validation == _UNTIL_PATTERN), None),
+    )
 
 
 def _option_values(field: wire.TicketField) -> set[str]:
@@ -269,7 +290,8 @@ def _missing_options(field: wire.TicketField) -> list[str]:
 
 
 async def _ensure_fields(api: ZendeskApi) -> None:
-    window, undelivered = _our_fields(await _ticket_fields(api, cause="install"))
+    ours = _our_fields(await _ticket_fields(api, cause="install"))
+    window, undelivered, until = ours.window, ours.undelivered, ours.until
     if window is None:
         window = await _create_field(
             api,
@@ -298,10 +320,21 @@ async def _ensure_fields(api: ZendeskApi) -> None:
                 "visible_in_portal": False,
             },
         )
+    if until is None:
+        until = await _create_field(
+            api,
+            {
+                "type": "regexp",
+                "title": "WhatsApp window until",
+                "regexp_for_validation": _UNTIL_PATTERN,
+                "agent_can_edit": False,
+                "visible_in_portal": False,
+            },
+        )
     form = await _default_form(api, cause="install")
     if form is None:
         return
-    absent = [field_id for field_id in (window.id, undelivered.id) if field_id not in form.ticket_field_ids]
+    absent = [field_id for field_id in (window.id, undelivered.id, until.id) if field_id not in form.ticket_field_ids]
     if absent:
         content = encoded({"ticket_form": {"ticket_field_ids": [*form.ticket_field_ids, *absent]}})
         await api.send("PUT", f"/ticket_forms/{form.id}", cause="install", safe=True, content=content)

@@ -11,6 +11,7 @@ from connectors.interface import (
     CommentDraft,
     CommentId,
     EffectKey,
+    Marks,
     RequesterDraft,
     RequesterId,
     RequesterRef,
@@ -24,6 +25,7 @@ from connectors.zendesk import wire
 
 WINDOW_FIELD = "window"
 UNDELIVERED_FIELD = "undelivered"
+UNTIL_FIELD = "window_until"
 WINDOW_VALUES = tuple(mark.value for mark in WindowMark)
 UNDELIVERED_TAG = "wa_undelivered"
 TAG = "whatsapp"
@@ -122,7 +124,7 @@ def ticket_request(draft: TicketDraft, *, key: EffectKey, field_ids: Mapping[str
     }
     if draft.follows is not None:
         ticket["via_followup_source_id"] = int(draft.follows)
-    if custom_fields := _custom_fields(draft.comment, field_ids):
+    if custom_fields := _custom_fields(_marks_of(draft.comment), field_ids):
         ticket["custom_fields"] = custom_fields
     return encoded({"ticket": ticket})
 
@@ -132,9 +134,15 @@ def comment_request(draft: CommentDraft, *, key: EffectKey, field_ids: Mapping[s
     ticket: dict[str, object] = {"comment": _comment(draft), "metadata": {_MARKER: {"key": key}}}
     if draft.reopen and not draft.was_new:
         ticket["status"] = "open"
-    if custom_fields := _custom_fields(draft, field_ids):
+    if custom_fields := _custom_fields(_marks_of(draft), field_ids):
         ticket["custom_fields"] = custom_fields
     return encoded({"ticket": ticket})
+
+
+def marks_request(marks: Marks, *, field_ids: Mapping[str, int]) -> bytes | None:
+    """`PUT /tickets/{id}` without a comment; None where the account has none of our fields."""
+    custom_fields = _custom_fields(marks, field_ids)
+    return encoded({"ticket": {"custom_fields": custom_fields}}) if custom_fields else None
 
 
 def asks_to_reopen(prepared: bytes) -> bool:
@@ -160,12 +168,19 @@ def _comment(draft: CommentDraft) -> dict[str, object]:
     return {"html_body": _sendable(draft.html), "public": draft.public, "author_id": int(draft.author)}
 
 
-def _custom_fields(draft: CommentDraft, field_ids: Mapping[str, int]) -> list[dict[str, object]]:
+def _marks_of(draft: CommentDraft) -> Marks:
+    return Marks(draft.window, draft.undelivered, draft.window_until)
+
+
+def _custom_fields(marks: Marks, field_ids: Mapping[str, int]) -> list[dict[str, object]]:
     fields: list[dict[str, object]] = []
-    if draft.window is not None and WINDOW_FIELD in field_ids:
-        fields.append({"id": field_ids[WINDOW_FIELD], "value": draft.window.value})
-    if draft.undelivered is not None and UNDELIVERED_FIELD in field_ids:
-        fields.append({"id": field_ids[UNDELIVERED_FIELD], "value": draft.undelivered})
+    if marks.window is not None and WINDOW_FIELD in field_ids:
+        fields.append({"id": field_ids[WINDOW_FIELD], "value": marks.window.value})
+    if marks.undelivered is not None and UNDELIVERED_FIELD in field_ids:
+        fields.append({"id": field_ids[UNDELIVERED_FIELD], "value": marks.undelivered})
+    if marks.window_until is not None and UNTIL_FIELD in field_ids:
+        # A field of Zendesk's holds a date or a text: this text sorts as the time it tells.
+        fields.append({"id": field_ids[UNTIL_FIELD], "value": f"{marks.window_until:%Y-%m-%d %H:%M} UTC"})
     return fields
 
 

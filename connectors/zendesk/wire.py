@@ -222,6 +222,7 @@ class TicketField(Wire):
     type: str
     active: bool = True
     tag: str | None = None
+    regexp_for_validation: str | None = None
     custom_field_options: tuple[FieldOption, ...] | None = None
 
 

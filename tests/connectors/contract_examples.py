@@ -18,6 +18,7 @@ from connectors.interface import (
     CommentWritten,
     EffectKey,
     HelpdeskLimits,
+    Marks,
     RequesterDraft,
     RequesterId,
     RequesterRef,
@@ -243,6 +244,18 @@ class FeedNeverEnds(Example):
         return replace(await super().changes_since(None, start=start), end=False)
 
 
+class SaysMarksAloud(Example):
+    """Marks that come as a comment of their own."""
+
+    async def fetch_status(self, ticket_id: TicketId) -> TicketStatus:
+        return TicketStatus.OPEN if self.tickets[ticket_id].is_open else TicketStatus.SOLVED
+
+    async def set_marks(self, ticket_id: TicketId, marks: Marks) -> None:
+        key = EffectKey(f"marks-{next(self.ids)}")
+        draft = CommentDraft("<p>closed</p>", "closed", False, None)
+        await self.add_comment(ticket_id, self.prepare_comment(draft, key=key), key=key, repeat=False)
+
+
 class HearsAnybody(Example):
     def read_ring(self, *, headers: Mapping[str, str], body: bytes, secrets: Sequence[str], now: datetime) -> Change:
         return Change(TicketId("1"))
@@ -267,6 +280,7 @@ BROKEN: Mapping[type[Example], str] = {
     StaysSolved: "the customer opens a solved ticket",
     FeedHasGaps: "changes are told without a gap",
     FeedNeverEnds: "changes are told without a gap",
+    SaysMarksAloud: "marks change nothing else of a ticket",
     HearsAnybody: "rings that are not the helpdesk's are refused",
 }
 """Each broken connector, and the promise that must find it."""

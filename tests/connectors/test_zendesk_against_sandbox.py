@@ -17,6 +17,7 @@ from connectors.interface import (
     CommentDraft,
     EffectKey,
     FindingLevel,
+    Marks,
     RequesterDraft,
     RequesterId,
     TicketDraft,
@@ -302,7 +303,7 @@ async def test_marks_ride_on_comments_as_tags(desk: Desk) -> None:
     ids: dict[str, int] = {}
     desk.connector = desk.connect(ids)
     ids |= await desk.connector.fetch_field_ids()
-    assert ids.keys() == {"window", "undelivered"}
+    assert ids.keys() == {"window", "undelivered", "window_until"}
     requester, ticket_id = await desk.open()
     await desk.add(ticket_id, comment(author=requester, window=WindowMark.OPEN, undelivered=True), key="k2")
     assert {"whatsapp", "wa_window_open", "wa_undelivered"} <= set(
@@ -312,6 +313,13 @@ async def test_marks_ride_on_comments_as_tags(desk: Desk) -> None:
     tags = set((await desk.agent("GET", f"/tickets/{ticket_id}"))["tags"])
     assert "wa_window_closed" in tags
     assert not tags & {"wa_window_open", "wa_undelivered"}
+    until = datetime(2026, 11, 22, 9, 14, 30, tzinfo=UTC)
+    comments = len(await desk.connector.comments_since(ticket_id, until.replace(year=2020)))
+    await desk.connector.set_marks(ticket_id, Marks(WindowMark.CLOSING, True, until))
+    after = await desk.agent("GET", f"/tickets/{ticket_id}")
+    assert {"wa_window_closing", "wa_undelivered"} <= set(after["tags"])
+    assert "2026-11-22 09:14 UTC" in {field["value"] for field in after["custom_fields"]}
+    assert len(await desk.connector.comments_since(ticket_id, until.replace(year=2020))) == comments
     assert desk.warnings == []
 
 

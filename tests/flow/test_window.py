@@ -189,3 +189,30 @@ def test_message_that_stays_undelivered_for_a_day_is_told_once(world: World) -> 
     eventually(ana.ticks, ["delivered"])
     world.settle()
     assert len([note for note in ticket.notes() if "Not delivered after 24 hours" in note]) == 1
+
+
+def test_agent_of_an_unanswered_customer_is_warned_once_before_the_window_closes(world: World) -> None:
+    waiting, answered, solved = world.customer(), world.customer(), world.customer()
+    tickets = [one.has_ticket() for one in (waiting, answered, solved)]
+    said = world.words("in time")
+    tickets[1].replies(said)
+    answered.gets(said)
+    tickets[2].change(status="solved")
+    world.settle()
+
+    world.advance(hours=22.5)
+    told = tickets[0].note("has not been answered yet")
+    assert "window closes" in told
+    eventually(lambda: "wa_window_closing" in tickets[0].look()["tags"], True)
+    world.advance(hours=2)
+    eventually(lambda: "wa_window_closed" in tickets[0].look()["tags"], True)
+    world.settle()
+    assert len(tickets[0].notes()) == 1
+    assert tickets[1].notes() == []
+    assert tickets[2].notes() == []
+    assert tickets[2].status == "solved"
+
+    again = world.words("still there")
+    waiting.writes(again)
+    tickets[0].shows(again)
+    eventually(lambda: "wa_window_open" in tickets[0].look()["tags"], True)

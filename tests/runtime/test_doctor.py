@@ -144,7 +144,7 @@ async def test_fix_makes_everything_once_and_a_second_makes_no_twins(clinic: Cli
     assert {what: len(found) - before[what] for what, found in made.items()} == {
         "webhooks": 1,
         "triggers": 1,
-        "fields": 2,
+        "fields": 3,
     }
     assert made["webhooks"][0]["endpoint"] == f"{clinic.base}/webhooks/zendesk"
     assert reds(await clinic.run(fix=True)) == {}
