@@ -6,9 +6,10 @@ was read and then cut as `ConnectTimeout`, the class of a refused connection as 
 """
 
 import asyncio
+import contextlib
 import logging
 import ssl
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
 
@@ -75,6 +76,35 @@ async def call(client: httpx.AsyncClient, method: str, url: str, *, safe: bool, 
     # Raised out here: the vendor's exception holds URL and bytes of the answer, and must not be chained into a
     # traceback.
     raise failure
+
+
+@contextlib.asynccontextmanager
+async def stream(
+    client: httpx.AsyncClient, method: str, url: str, **request: Any
+) -> AsyncIterator[tuple[httpx.Response, AsyncIterator[bytes]]]:
+    """A request whose answer is read in pieces, as they come, each within the client's timeout. Repeating it must be
+    harmless. Raises `RetryLater`, also from the pieces."""
+    async with contextlib.AsyncExitStack() as stack:
+        failure: RemoteFailure | None = None
+        response = None
+        try:
+            response = await stack.enter_async_context(client.stream(method, url, **request))
+        except (httpx.HTTPError, httpx.InvalidURL, aiohttp.ClientError, OSError) as exc:
+            failure = _fault(exc, safe=True)
+        if failure is not None or response is None:
+            raise failure or RetryLater("cut")
+        yield response, _pieces(response)
+
+
+async def _pieces(response: httpx.Response) -> AsyncIterator[bytes]:
+    failure: RemoteFailure | None = None
+    try:
+        async for piece in response.aiter_bytes():
+            yield piece
+    except (httpx.HTTPError, aiohttp.ClientError, OSError) as exc:
+        failure = _fault(exc, safe=True)
+    if failure is not None:
+        raise failure
 
 
 def _session(tls: ssl.SSLContext) -> aiohttp.ClientSession:

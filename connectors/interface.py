@@ -5,7 +5,8 @@ Verbs take and return the small values below: no vendor JSON, no database id. Ev
 whoever called owns the retry.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -128,6 +129,28 @@ class CommentWritten:
 
 
 @dataclass(frozen=True, slots=True)
+class CommentFile:
+    """A file on a comment, as the helpdesk was told of it: none of it need be true. `src`: where the comment's HTML
+    shows it as a picture."""
+
+    id: str
+    name: str = field(repr=False)
+    mime_type: str
+    size_bytes: int | None
+    src: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class FileRef:
+    """Where a file is found again, also much later."""
+
+    ticket_id: TicketId
+    comment_id: CommentId
+    commented_at: datetime
+    file_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Comment:
     """A comment as read. `key` is the effect key that one of our own writes carries (or the connector's abbreviation
     of it), else None."""
@@ -138,7 +161,7 @@ class Comment:
     author: AuthorKind
     html: str = field(repr=False)
     text: str = field(repr=False)
-    attachment_count: int = 0
+    files: Sequence[CommentFile] = ()
     key: EffectKey | None = None
     author_locale: str | None = None
     """The language that a member of staff reads, as the helpdesk spells it (`pt-BR`), where it tells one."""
@@ -257,6 +280,16 @@ class HelpdeskConnector(Protocol):
 
     async def comments_since(self, ticket_id: TicketId, since: datetime) -> Sequence[Comment]:
         """Every comment created at or after `since`, oldest first; in one call when a page holds them."""
+
+
+@runtime_checkable
+class GivesFiles(Protocol):
+    """Lets us have the files that hang on comments."""
+
+    def open_file(self, ref: FileRef) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
+        """The content in pieces, as it is now. Never ends by itself where the far side does not: whoever reads it keeps
+        count. Raises `Permanent` (`hint` says why in a few words) for a file that is gone or not given out, on entering
+        or while it is read."""
 
 
 @runtime_checkable

@@ -293,7 +293,7 @@ def _take_comment(
         conversations.set_language(connection, ticket.id, comment.author_locale)
     if role == "reply":
         text = (html_to_whatsapp(comment.html) or comment.text).strip()
-        event: AgentReplied | AgentCommanded = AgentReplied(text, comment.attachment_count)
+        event: AgentReplied | AgentCommanded = AgentReplied(text, len(comment.files))
         services.metrics.count("deskbridge_replies_received_total")
     elif command is not None:
         event = _commanded(connection, services, current, ticket, command, moment)

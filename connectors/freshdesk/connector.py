@@ -7,7 +7,15 @@ from datetime import datetime, timedelta
 import httpx
 
 from connectors.client import remote_client
-from connectors.errors import NeedsOperator, OutcomeUnknown, RemoteFailure, RetryLater, TicketUnwritable
+from connectors.download import download, is_public_host, is_same_origin
+from connectors.errors import (
+    NeedsOperator,
+    OutcomeUnknown,
+    Permanent,
+    RemoteFailure,
+    RetryLater,
+    TicketUnwritable,
+)
 from connectors.freshdesk import install, translate, wire
 from connectors.freshdesk.api import TICKETS_CREATE, TICKETS_LIST, TICKETS_UPDATE, FreshdeskApi
 from connectors.freshdesk.conversations import Conversations
@@ -23,6 +31,7 @@ from connectors.interface import (
     CommentId,
     CommentWritten,
     EffectKey,
+    FileRef,
     Finding,
     HelpdeskLimits,
     Marks,
@@ -47,6 +56,8 @@ OVERLAP = timedelta(minutes=2)
 _PAGE_SIZE = 100
 _LAST_PAGE = 300
 """Beyond it Freshdesk lists nothing (fact sheet Freshdesk 1)."""
+_STORAGE_HOSTS = (".freshdesk.com", ".freshworks.com", ".amazonaws.com")
+"""Where Freshdesk keeps files, as far as is known (fact sheet Freshdesk 5, unconfirmed)."""
 _SECOND = timedelta(seconds=1)
 _ONE_ACT = timedelta(seconds=3)
 """What a merge does to two tickets carries times no further apart."""
@@ -67,8 +78,8 @@ async def connect(
 
 
 class Freshdesk:
-    """`HelpdeskConnector`, `FeedsChanges`, `KnowsMerges`, `ReopensAfterwards`, `MarksTickets` and `Installs` for one
-    account.
+    """`HelpdeskConnector`, `GivesFiles`, `FeedsChanges`, `KnowsMerges`, `ReopensAfterwards`, `MarksTickets` and
+    `Installs` for one account.
 
     `on_warning` is told the cause of each call that Freshdesk took with a reservation.
     """
@@ -81,6 +92,7 @@ class Freshdesk:
         budget: Budget,
         on_warning: Callable[[str], None],
     ) -> None:
+        self._client = client
         self._api = FreshdeskApi(client, settings, budget=budget, on_warning=on_warning)
         self._settings = settings
         self._requesters = Requesters(self._api)
@@ -315,6 +327,34 @@ class Freshdesk:
         entries = await self._conversations.since(ticket_id, since)
         entries.sort(key=lambda entry: (entry.created_at, entry.id))
         return [await self._to_comment(ticket_id, entry) for entry in entries]
+
+    # GivesFiles
+
+    @contextlib.asynccontextmanager
+    async def open_file(self, ref: FileRef) -> AsyncIterator[AsyncIterator[bytes]]:
+        """By the address that the conversation shows now: it expires. Never with our key, which the storage refuses
+        (fact sheet Freshdesk 5)."""
+        url = await self._address_of(ref)
+        own = httpx.URL(self._settings.url)
+
+        def headers_for(target: httpx.URL) -> Mapping[str, str] | None:
+            known = is_same_origin(target, own) or (is_public_host(target) and target.host.endswith(_STORAGE_HOSTS))
+            return {} if known else None
+
+        async with download(self._client, url, headers_for=headers_for) as pieces:
+            yield pieces
+
+    async def _address_of(self, ref: FileRef) -> str:
+        for entry in await self._conversations.since(ref.ticket_id, ref.commented_at.replace(microsecond=0)):
+            if str(entry.id) != ref.comment_id:
+                continue
+            for one in entry.attachments or ():
+                if str(one.id) == ref.file_id and one.attachment_url is not None:
+                    return one.attachment_url
+            for address in translate.inline_addresses(entry.body or ""):
+                if translate.inline_id(address) == ref.file_id:
+                    return address
+        raise Permanent("no_content", hint="it is not there any more")
 
     async def _to_comment(self, ticket_id: TicketId, entry: wire.Conversation) -> Comment:
         author = await self._author(entry)

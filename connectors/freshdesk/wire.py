@@ -56,7 +56,14 @@ class Ticket(Wire):
 
 
 class Attachment(Wire):
+    """The docs call the size `size` and, in one sample, `file_size`."""
+
     id: int | None = None
+    name: str = Field(default="", repr=False)
+    content_type: str | None = None
+    size: int | None = None
+    file_size: int | None = None
+    attachment_url: str | None = Field(default=None, repr=False)
 
 
 class Conversation(Wire):

@@ -9,6 +9,7 @@ from connectors.interface import (
     Change,
     Comment,
     CommentDraft,
+    CommentFile,
     CommentId,
     EffectKey,
     Marks,
@@ -231,11 +232,26 @@ def to_comment(comment: wire.Comment, authors: Mapping[int, wire.User]) -> Comme
         author=author_kind(comment, authors),
         html=comment.html_body or "",
         text=plain.replace("&nbsp;", " ").replace("\u00a0", " "),
-        attachment_count=len(comment.attachments),
+        files=[to_file(attachment) for attachment in comment.attachments if attachment.id is not None],
         key=marker(comment.metadata),
         author_locale=None if author is None else author.locale,
         is_merge=comment.via is not None and _is_merge(comment.via),
     )
+
+
+def to_file(attachment: wire.Attachment) -> CommentFile:
+    return CommentFile(
+        id=str(attachment.id),
+        name=attachment.file_name,
+        mime_type=attachment.content_type,
+        size_bytes=attachment.size,
+        src=attachment.content_url if attachment.inline else None,
+    )
+
+
+def is_infected(attachment: wire.Attachment) -> bool:
+    """Found so, and not let through by an administrator."""
+    return attachment.malware_scan_result == "malware_found" and not attachment.malware_access_override
 
 
 def author_kind(comment: wire.Comment, authors: Mapping[int, wire.User]) -> AuthorKind:

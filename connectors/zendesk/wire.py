@@ -71,6 +71,18 @@ class Metadata(Wire):
 
 class Attachment(Wire):
     id: int | None = None
+    file_name: str = Field(default="", repr=False)
+    content_type: str = ""
+    size: int | None = None
+    inline: bool = False
+    deleted: bool = False
+    content_url: str | None = Field(default=None, repr=False)
+    malware_scan_result: str | None = None
+    malware_access_override: bool = False
+
+
+class AttachmentAnswer(Wire):
+    attachment: Attachment
 
 
 class Comment(Wire):

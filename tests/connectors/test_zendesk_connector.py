@@ -799,7 +799,7 @@ async def test_comments_of_one_page_cost_one_call_and_come_oldest_first(
         )
     )
     read = await zendesk.comments_since(TICKET, SINCE)
-    assert [(c.id, c.public, c.key, c.attachment_count) for c in read] == [("11", True, KEY, 2), ("12", False, None, 0)]
+    assert [(c.id, c.public, c.key, len(c.files)) for c in read] == [("11", True, KEY, 2), ("12", False, None, 0)]
     assert (read[0].html, read[0].text) == ("<p>oi</p>", "oi ")
     assert listed.call_count == 1
     assert budget.drawn == {"account": 1}
