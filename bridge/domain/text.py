@@ -6,11 +6,13 @@ database and every JSON encoder takes. Nothing a reader can see is lost.
 
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from html.parser import HTMLParser
 from itertools import groupby
+
+from bridge.domain.quoted import is_cut, without_history
 
 MESSAGE_LIMIT = 4096
 """The most a text message may hold (fact sheet WhatsApp 2.2), counted in UTF-16 units to be safe."""
@@ -43,9 +45,32 @@ def whatsapp_to_html(text: str) -> str:
     """Escaped HTML of a WhatsApp text: `*bold*`, `_italic_`, `~strike~`, mono, links, line breaks.
 
     A marker counts only at the edge of a word, and only within its line, as in WhatsApp's own clients:
-    `snake_case_names` and `2*3*4` stay what they are.
+    `snake_case_names` and `2*3*4` stay what they are. Lines that begin with `> ` are a quote, with `- ` a list;
+    numbered lines stay as they are, so that no number changes.
     """
-    return _HtmlWriter(clean(text)).html()
+    source = clean(text)
+    return "".join(
+        _in_block(block, lines) if block else _HtmlWriter("\n".join(lines)).html() for block, lines in _blocks(source)
+    )
+
+
+def _blocks(source: str) -> Iterator[tuple[str, list[str]]]:
+    """Runs of lines by the mark that they begin with; mono blocks are left whole."""
+    if "```" in source:
+        yield "", [source]
+        return
+    for block, lines in groupby(source.split("\n"), lambda line: line[:2] if line[:2] in _LINE_MARKS else ""):
+        yield block, list(lines)
+
+
+def _in_block(block: str, lines: Sequence[str]) -> str:
+    inner = [_HtmlWriter(line[2:]).html() for line in lines]
+    if block == "> ":
+        return f"<blockquote>{'<br>'.join(inner)}</blockquote>"
+    return "<ul>" + "".join(f"<li>{line}</li>" for line in inner) + "</ul>"
+
+
+_LINE_MARKS = ("> ", "- ")
 
 
 class _HtmlWriter:
@@ -139,7 +164,11 @@ _BLOCKS = frozenset(
         *("section", "article", "header", "footer", "main", "nav", "aside", "address", "form", "details", "summary"),
     ]
 )
+_VOID = frozenset(["area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "wbr"])
+_DEEPEST = 32
+_DEEPEST_LIST = 4
 _UNSEEN = frozenset(("script", "style", "title", "template"))
+_LOOSE_BRACKET = re.compile(r"<(?![A-Za-z/!?])")
 _BLANKS = re.compile(r"[ \t\n\r\f]+")
 _NO_BREAK_SPACE = "\N{NO-BREAK SPACE}"
 
@@ -149,11 +178,18 @@ def html_to_whatsapp(html: str) -> str:
 
     A marker that WhatsApp would show as a plain character (in the middle of a word) is left out. A link's
     address follows its text where they differ; a picture becomes its description; a tracking pixel nothing.
+    Signatures and quoted history are left out. Nesting beyond what a reader follows is flattened.
     """
-    reader = _HtmlReader()
-    reader.feed(clean(html))
+    return read_comment(html)[0]
+
+
+def read_comment(html: str, pictures: Collection[str] = ()) -> tuple[str, list[str]]:
+    """`html_to_whatsapp`, and which of `pictures` (addresses) stand in it, in order: those are left out of the text."""
+    reader = _HtmlReader(frozenset(pictures))
+    # The parser looks at each loose bracket again and again.
+    reader.feed(_LOOSE_BRACKET.sub("&lt;", clean(html)))
     reader.close()
-    return reader.text()
+    return without_history(reader.text()), list(dict.fromkeys(reader.met))
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,8 +199,12 @@ class _Run:
 
 
 class _HtmlReader(HTMLParser):
-    def __init__(self) -> None:
+    def __init__(self, pictures: frozenset[str]) -> None:
         super().__init__(convert_charrefs=True)
+        self._pictures = pictures
+        self.met: list[str] = []
+        self._cut: str | None = None
+        self._cut_depth = 0
         self._lines: list[str] = []
         self._runs: list[_Run] = []
         self._styles: list[tuple[str, str]] = []
@@ -192,11 +232,18 @@ class _HtmlReader(HTMLParser):
             self._unseen.append(tag)
         if self._unseen:
             return
+        if self._cut is not None:
+            self._cut_depth += tag == self._cut
+            return
         values = {name: value or "" for name, value in attrs}
+        if is_cut(tag, values) and tag not in _VOID:
+            self._cut, self._cut_depth = tag, 1
+            self._block("div")
+            return
         if tag in _BLOCKS:
             self._block(tag)
-        if tag in _STYLE_OF_TAG:
-            self._styles.append((tag, _STYLE_OF_TAG[tag]))
+        if (sign := _sign_of(tag, values)) is not None and len(self._styles) < _DEEPEST:
+            self._styles.append((tag, sign))
         match tag:
             case "br":
                 self._line_break()
@@ -206,6 +253,8 @@ class _HtmlReader(HTMLParser):
             case "a":
                 self._end_link()
                 self._href = _address(values.get("href", ""))
+            case "img" if (source := values.get("src", "")) in self._pictures:
+                self.met.append(source)
             case "img":
                 self._add(_picture(values))
             case "hr":
@@ -232,6 +281,11 @@ class _HtmlReader(HTMLParser):
             return
         if self._unseen:
             return
+        if self._cut is not None:
+            self._cut_depth -= tag == self._cut
+            if self._cut_depth == 0:
+                self._cut = None
+            return
         if tag == "a":
             self._end_link()
         elif tag == "pre":
@@ -251,7 +305,7 @@ class _HtmlReader(HTMLParser):
                 break
 
     def handle_data(self, data: str) -> None:
-        if not self._unseen:
+        if not self._unseen and self._cut is None:
             self._add(data)
 
     def _add(self, text: str) -> None:
@@ -296,8 +350,8 @@ class _HtmlReader(HTMLParser):
         if not line:
             self._lines.append("")
             return
-        indent = "  " * (len(self._lists) - 1)
-        quote = "> " * self._quotes
+        indent = "  " * min(len(self._lists) - 1, _DEEPEST_LIST)
+        quote = "> " * min(self._quotes, 1)
         self._lines.append(quote + indent + self._item + line.replace("\n", "\n" + quote))
         self._item = ""
 
@@ -322,6 +376,24 @@ class _HtmlReader(HTMLParser):
         self._label = []
         if href and label and _bare(href) != _bare(label):
             self._add(f" ({href})")
+
+
+def _sign_of(tag: str, values: Mapping[str, str]) -> str | None:
+    """The marker of an element: by its name, or by the style that an editor wrote into it."""
+    style = values.get("style", "").lower().replace(" ", "")
+    if tag in _STYLE_OF_TAG:
+        # What word processors wrap around all that is copied out of them.
+        return None if "font-weight:normal" in style or "font-style:normal" in style else _STYLE_OF_TAG[tag]
+    if tag == "span" and style:
+        return next((sign for rule, sign in _STYLE_RULES if rule.search(style)), None)
+    return None
+
+
+_STYLE_RULES = (
+    (re.compile(r"font-weight:(?:bold|[6-9]00)"), "*"),
+    (re.compile(r"font-style:italic"), "_"),
+    (re.compile(r"text-decoration[a-z-]*:[^;]*line-through"), "~"),
+)
 
 
 def _render(runs: Sequence[_Run], styles: Sequence[str], *, before: str, after: str) -> str:
