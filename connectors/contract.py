@@ -111,7 +111,12 @@ class Trial:
         await self.connector.add_comment(ticket_id, prepared, key=key, repeat=False)
 
     async def read(self, ticket_id: TicketId, *, since: datetime | None = None) -> list[Comment]:
-        return list(await self.connector.comments_since(ticket_id, since or self.since))
+        """Raises `Unreadable` where tickets cannot be read."""
+        read = list(await self.connector.comments_since(ticket_id, since or self.since))
+        if not self.connector.limits.readable:
+            _require(not read, "limits.readable is False, and yet comments_since gives comments: they are taken twice")
+            raise Unreadable
+        return read
 
     def at_desk(self) -> Desk:
         """Raises `NobodyThere` where nobody can play the agent."""
@@ -122,6 +127,10 @@ class Trial:
 
 class NobodyThere(Exception):
     """This promise needs somebody at the desk."""
+
+
+class Unreadable(NobodyThere):
+    """This promise is about what stands on tickets, which nobody can ask for here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +151,8 @@ async def _finding(promise: Promise, trial: Trial) -> Finding:
         await promise.try_out(trial)
     except Broken as broken:
         return Finding(promise.name, FindingLevel.RED, str(broken))
+    except Unreadable:
+        return Finding(promise.name, FindingLevel.WARNING, "not tried: what stands on its tickets cannot be read")
     except NobodyThere:
         return Finding(promise.name, FindingLevel.WARNING, "not tried: it needs somebody at the helpdesk's desk")
     except RemoteFailure as failure:

@@ -76,4 +76,9 @@ class UnsignedRing(Exception):
 
 
 class UnreadableRing(Exception):
-    """A signed webhook that names no ticket."""
+    """A signed webhook that names no ticket, or tells what cannot be understood. `reason` is told to the sender; it
+    holds nothing that stood in the webhook."""
+
+    def __init__(self, reason: str = "no ticket named") -> None:
+        super().__init__(reason)
+        self.reason = reason

@@ -183,6 +183,9 @@ class Change:
 
     Where it only names tickets, what it says beside lets the bridge leave alone what it knows: when the ticket last
     changed (our own writes included), when staff last wrote to the customer, and its status.
+
+    `is_whole`: a ring that brings along all that there is to know, `comments` and `status`, so that nothing is read;
+    `successor`: it was merged into that one.
     """
 
     ticket_id: TicketId
@@ -191,6 +194,9 @@ class Change:
     changed_at: datetime | None = None
     staff_wrote_at: datetime | None = None
     status: TicketStatus | None = None
+    comments: Sequence[Comment] = ()
+    successor: Successor | None = None
+    is_whole: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,12 +211,14 @@ class HelpdeskLimits:
     """Limits and habits, as data.
 
     `late_write_seconds`: a write whose answer was lost may still be under way, so it is looked up no earlier.
+    `readable` False: nobody can ask what stands on a ticket (`comments_since` is always empty), its rings tell it.
     """
 
     comment_bytes: int
     subject_characters: int
     call_timeout_seconds: float
     late_write_seconds: float = 3.0
+    readable: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from typing import Protocol, runtime_checkable
 
 from connectors.configuration import InvalidConfiguration, Variable
 from connectors.freshdesk.definition import DEFINITION as FRESHDESK
+from connectors.http.definition import DEFINITION as HTTP
 from connectors.interface import Budget, Change, HelpdeskConnector
 from connectors.zendesk.definition import DEFINITION as ZENDESK
 
@@ -71,7 +72,9 @@ class HasSandbox(Protocol):
         """The variables as if somebody had configured the account by hand. `url`: where the sandbox listens."""
 
 
-_BUILT_IN: Mapping[str, Definition] = {"zendesk": ZENDESK, "freshdesk": FRESHDESK}
+_BUILT_IN: Mapping[str, Definition] = {"zendesk": ZENDESK, "freshdesk": FRESHDESK, "http": HTTP}
+_PREFIXES = {"http": "HTTP_DESK_"}
+"""Where a name in capitals is everybody's: `HTTP_PROXY` is no variable of a helpdesk."""
 DEFAULT = "zendesk"
 
 
@@ -82,7 +85,7 @@ def built_in() -> Mapping[str, Definition]:
 
 def variable_prefix(name: str) -> str:
     """What the names of a connector's variables begin with."""
-    return name.strip().upper().replace("-", "_") + "_"
+    return _PREFIXES.get(name.strip()) or name.strip().upper().replace("-", "_") + "_"
 
 
 def names() -> list[str]:

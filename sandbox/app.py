@@ -13,6 +13,7 @@ from sandbox import page_routes
 from sandbox.answers import sorry
 from sandbox.clock import SandboxClock
 from sandbox.control import Control
+from sandbox.crm import Crm
 from sandbox.freshdesk import Freshdesk
 from sandbox.journal import Journal
 from sandbox.live import Live
@@ -37,6 +38,7 @@ class Sandbox:
         )
         self.zendesk = Zendesk(clock=self.clock, journal=self.journal, notify=self._notify, base_url=base_url)
         self.freshdesk = Freshdesk(clock=self.clock, journal=self.journal, notify=self._notify, base_url=base_url)
+        self.crm = Crm(clock=self.clock, journal=self.journal, notify=self._notify, base_url=base_url)
         self.journal.on_record = self._journal_grew
         control = Control(
             clock=self.clock,
@@ -46,14 +48,17 @@ class Sandbox:
             whatsapp=self.whatsapp,
             zendesk=self.zendesk,
             freshdesk=self.freshdesk,
+            crm=self.crm,
         )
         self.app = Starlette(
             routes=[
                 Mount("/graph", routes=self.whatsapp.routes()),
                 Mount("/zendesk", routes=self.zendesk.routes()),
                 Mount("/freshdesk", routes=self.freshdesk.routes()),
+                Mount("/http", routes=self.crm.routes()),
                 Mount("/sandbox/api/zendesk", routes=self.zendesk.control_routes()),
                 Mount("/sandbox/api/freshdesk", routes=self.freshdesk.control_routes()),
+                Mount("/sandbox/api/http", routes=self.crm.control_routes()),
                 Mount("/sandbox/api", routes=[*control.routes(), *self.whatsapp.control_routes()]),
                 *page_routes.routes(),
             ],
@@ -74,6 +79,7 @@ class Sandbox:
             "whatsapp": self.whatsapp.dump(),
             "zendesk": self.zendesk.dump(),
             "freshdesk": self.freshdesk.dump(),
+            "http": self.crm.dump(),
         }
 
     @asynccontextmanager
@@ -85,14 +91,18 @@ class Sandbox:
             self.zendesk.load(kept["zendesk"])
         if "freshdesk" in kept:
             self.freshdesk.load(kept["freshdesk"])
+        if "http" in kept:
+            self.crm.load(kept["http"])
         self._state.open()
         await self.whatsapp.start()
         await self.zendesk.start()
         await self.freshdesk.start()
+        await self.crm.start()
         try:
             yield
         finally:
             await self.whatsapp.stop()
             await self.zendesk.stop()
             await self.freshdesk.stop()
+            await self.crm.stop()
             await self._state.close()

@@ -10,6 +10,7 @@ from starlette.routing import Route
 
 from sandbox.answers import Json, object_of
 from sandbox.clock import SandboxClock
+from sandbox.crm import Crm
 from sandbox.freshdesk import Freshdesk
 from sandbox.journal import Journal
 from sandbox.live import Live
@@ -30,6 +31,7 @@ class Control:
         whatsapp: WhatsApp,
         zendesk: Zendesk,
         freshdesk: Freshdesk,
+        crm: Crm,
     ) -> None:
         self._clock = clock
         self._journal = journal
@@ -38,6 +40,7 @@ class Control:
         self._whatsapp = whatsapp
         self._zendesk = zendesk
         self._freshdesk = freshdesk
+        self._crm = crm
         self._desk = "zendesk"
 
     def routes(self) -> list[Route]:
@@ -56,7 +59,7 @@ class Control:
 
     async def _setup(self, request: Request) -> Response:
         wish = await object_of(request)
-        if unknown := sorted(set(wish) - {"whatsapp", "zendesk", "freshdesk", "desk"}):
+        if unknown := sorted(set(wish) - {"whatsapp", "zendesk", "freshdesk", "http", "desk"}):
             raise HTTPException(400, f"there is no part {unknown[0]}")
         if any(not isinstance(part, dict) for part in wish.values()):
             raise HTTPException(400, "every part is an object")
@@ -67,6 +70,8 @@ class Control:
                 self._zendesk.setup(wish["zendesk"])
             if "freshdesk" in wish:
                 self._freshdesk.setup(wish["freshdesk"])
+            if "http" in wish:
+                self._crm.setup(wish["http"])
             self._desk = str(wish.get("desk", {}).get("name", self._desk))
         except ValueError as error:
             raise HTTPException(400, str(error)) from error
@@ -80,6 +85,7 @@ class Control:
         """`helpdesks` names those that were given a way in, the chosen one (`desk`) first: the agent page shows it."""
         ways_in = {
             "freshdesk": self._freshdesk.summary()["is_open"],
+            "http": self._crm.summary()["is_open"],
             "zendesk": self._zendesk.summary()["oauth_client_id"],
         }
         helpdesks = sorted((name for name, way_in in ways_in.items() if way_in), key=lambda name: name != self._desk)
@@ -89,6 +95,7 @@ class Control:
         self._whatsapp.reset()
         self._zendesk.reset()
         self._freshdesk.reset()
+        self._crm.reset()
         self._journal.clear()
         self._clock.set(0)
         for topic in ("customers", "faults", "clock", "tickets", "journal"):
@@ -118,7 +125,8 @@ class Control:
         return Json(self._described_faults())
 
     def _described_faults(self) -> dict[str, Any]:
-        return self._whatsapp.faults.describe() | self._zendesk.faults.describe() | self._freshdesk.faults.describe()
+        parts = (self._whatsapp, self._zendesk, self._freshdesk, self._crm)
+        return {key: fault for part in parts for key, fault in part.faults.describe().items()}
 
     async def _turn_faults(self, request: Request) -> Response:
         wish = await object_of(request)
@@ -130,6 +138,7 @@ class Control:
                 ("whatsapp", self._whatsapp.faults),
                 ("zendesk", self._zendesk.faults),
                 ("freshdesk", self._freshdesk.faults),
+                ("http", self._crm.faults),
             ):
                 faults.update({key: value for key, value in wish.items() if key.startswith(f"{name}.")})
         except ValueError as error:

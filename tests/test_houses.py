@@ -14,7 +14,10 @@ SOURCES = sorted(
     for path in (ROOT / house).rglob("*")
     if path.is_file() and "__pycache__" not in path.parts and path.suffix not in {".pyc", ".mo"}
 )
-HELPDESKS = re.compile("|".join([*registry.built_in(), "intercom", "hubspot", "zammad", "gorgias"]), re.IGNORECASE)
+# Every address begins with "http": that connector is meant by its folder, its path or its variables.
+NAMES = [name for name in registry.built_in() if name != "http"]
+HTTP = [r"connectors[./]http", r"webhooks/http\b", "HTTP_DESK", "http_desk"]
+HELPDESKS = re.compile("|".join([*NAMES, *HTTP, "intercom", "hubspot", "zammad", "gorgias"]), re.IGNORECASE)
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
@@ -27,3 +30,4 @@ def test_sources_were_read() -> None:
     assert len(SOURCES) > 50
     assert HELPDESKS.search("ZENDESK_URL")
     assert HELPDESKS.search("freshdesk")
+    assert HELPDESKS.search("/webhooks/http")

@@ -1,12 +1,12 @@
 """What does a helpdesk get for an answer? Raw ASGI: cap, verify, keep "ticket N changed", and only then 200.
 
-A ring carries no content: what changed is read from the helpdesk itself.
+A ring carries no content, what changed is read from the helpdesk itself; unless that cannot be asked, and tells it.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 import orjson
 from starlette.types import Receive, Scope, Send
@@ -32,15 +32,20 @@ _PREFIX = "/webhooks/"
 
 
 class UnreadableRing(Exception):
-    """Signed, and yet it names no ticket."""
+    """Signed, and yet it names no ticket. `reason` is the answer."""
+
+    def __init__(self, reason: str = "no ticket named") -> None:
+        super().__init__(reason)
+        self.reason = reason
 
 
 @dataclass(frozen=True, slots=True)
 class Ring:
-    """A ticket changed; `comment_id` where the helpdesk says which comment it was."""
+    """A ticket changed; `comment_id` where the helpdesk says which comment it was. `told`: all of it, as JSON."""
 
     ticket_id: str
     comment_id: str | None = None
+    told: Mapping[str, Any] | None = field(default=None, repr=False)
 
 
 class RingReader(Protocol):
@@ -85,7 +90,7 @@ class HelpdeskWebhook:
 
     async def _take_ring(self, reader: RingReader, scope: Scope, receive: Receive, send: Send) -> None:
         headers = {str(name, "latin-1"): str(value, "latin-1") for name, value in scope["headers"]}
-        body = b""
+        body, reason = b"", ""
         try:
             body = await read_body(scope, receive)
             ring: Ring | None = reader.read(headers=headers, body=body, now=self._now())
@@ -100,8 +105,8 @@ class HelpdeskWebhook:
             self._metrics.count_request(reader.name, Outcome.BAD_SIGNATURE)
             await respond(send, 401, b"invalid signature")
             return
-        except UnreadableRing:
-            ring = None
+        except UnreadableRing as unreadable:
+            ring, reason = None, unreadable.reason
         item = refused(VerifiedBody(body), source=reader.name) if ring is None else _item_of(ring, reader.name)
         try:
             await self._group_commit.keep([item])
@@ -113,7 +118,7 @@ class HelpdeskWebhook:
         self._metrics.count_items([item])
         if ring is None:
             self._metrics.count_request(reader.name, Outcome.UNREADABLE)
-            await respond(send, 400, b"no ticket named")
+            await respond(send, 400, reason.encode())
             return
         self._bell.ring_soon()
         self._metrics.count_request(reader.name, Outcome.KEPT)
@@ -121,12 +126,17 @@ class HelpdeskWebhook:
 
 
 def _item_of(ring: Ring, helpdesk: str) -> InboxItem:
+    named = {"ticket_id": ring.ticket_id, "comment_id": ring.comment_id}
+    event_key = f"ring:{helpdesk}:{ring.ticket_id}:{ring.comment_id or ''}"
+    if ring.told is not None:
+        # Its own kind of key: a ring that only names the comment must not take its place.
+        event_key = f"told:{helpdesk}:{ring.ticket_id}:{ring.comment_id or ring.told.get('status') or 'moved'}"
     return InboxItem(
         kind=InboxKind.RING,
         channel=helpdesk,
-        event_key=f"ring:{helpdesk}:{ring.ticket_id}:{ring.comment_id or ''}",
+        event_key=event_key,
         shard_key=f"ticket:{ring.ticket_id}",
-        body=orjson.dumps({"ticket_id": ring.ticket_id, "comment_id": ring.comment_id}),
+        body=orjson.dumps(named if ring.told is None else {**named, "told": ring.told}),
         position=0,
         source=helpdesk,
     )

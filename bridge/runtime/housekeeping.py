@@ -8,7 +8,7 @@ from bridge.domain import notes
 from bridge.domain.model import MessageStatus
 from bridge.runtime.apply import add_note
 from bridge.runtime.services import Moment, Services
-from bridge.store import conversations, inbox, messages, outbox
+from bridge.store import channels, conversations, inbox, messages, outbox
 from bridge.store.leases import Lease
 from bridge.store.tables import EffectState
 
@@ -45,5 +45,7 @@ def _run(connection: Connection, services: Services, lease: Lease, moment: Momen
         add_note(connection, services, current, notes.not_delivered_yet(text), ticket_id=ticket_id, moment=moment)
         conversations.save(connection, current)
     inbox.unpark_known(connection, shard=lease.shard, now=moment.business)
+    if inbox.bury_unclaimed(connection, shard=lease.shard, now=moment.business):
+        channels.raise_alarm(connection, kind="dead_letter", subject=inbox.UNKNOWN_TICKET, now=moment.real)
     inbox.expire_parked(connection, shard=lease.shard, now=moment.business)
     return bool(expired or overdue)

@@ -39,6 +39,7 @@ def follow(
         read_since_at=successor.merged_at,
         now=moment.business,
     )
+    inbox.unpark(connection, match_index=ticket_index(services, successor.ticket_id))
     ring(connection, services, ticket_id=successor.ticket_id, moment=moment)
 
 

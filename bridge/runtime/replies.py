@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
+from typing import Any
 
 import orjson
 from sqlalchemy import Connection
@@ -18,6 +19,7 @@ from bridge.runtime.apply import Subject, add_note, apply
 from bridge.runtime.gates import close_gate, find_closed, next_try_at, reopen_gate
 from bridge.runtime.merges import ticket_index
 from bridge.runtime.services import HELPDESK_SCOPE, WHATSAPP_SCOPE, Moment, Services
+from bridge.runtime.told import Told, unpacked
 from bridge.store import channels, conversations, inbox, outbox
 from bridge.store.conversations import Conversation, Ticket
 from bridge.store.inbox import InboxEntry
@@ -50,22 +52,31 @@ class Ring:
     entries: tuple[InboxEntry, ...]
     comment_ids: frozenset[str]
     """Empty when a ring named no comment: then the ticket is read in any case."""
+    told: tuple[Told, ...] = ()
+    """What rings brought along themselves, in order of arrival."""
+    must_read: bool = True
+    """Whether any of them brought nothing along."""
 
 
 def group_rings(entries: Sequence[InboxEntry]) -> list[Ring]:
     """Rings by ticket. A ring that names no comment makes the others of its ticket read as well."""
-    grouped: dict[str, list[tuple[InboxEntry, str | None]]] = {}
+    grouped: dict[str, list[tuple[InboxEntry, dict[str, Any]]]] = {}
     for entry in entries:
         body = orjson.loads(entry.body or b"{}")
-        grouped.setdefault(str(body.get("ticket_id")), []).append((entry, body.get("comment_id")))
-    return [
-        Ring(
-            ticket_id,
-            tuple(entry for entry, _ in rung),
-            frozenset() if any(named is None for _, named in rung) else frozenset(str(named) for _, named in rung),
-        )
-        for ticket_id, rung in grouped.items()
-    ]
+        grouped.setdefault(str(body.get("ticket_id")), []).append((entry, body))
+    return [_ring_of(ticket_id, rung) for ticket_id, rung in grouped.items()]
+
+
+def _ring_of(ticket_id: str, rung: Sequence[tuple[InboxEntry, dict[str, Any]]]) -> Ring:
+    named = [body.get("comment_id") for _, body in rung]
+    brought = [body["told"] for _, body in rung if body.get("told") is not None]
+    return Ring(
+        ticket_id,
+        tuple(entry for entry, _ in rung),
+        frozenset() if None in named else frozenset(str(comment_id) for comment_id in named),
+        tuple(unpacked(one) for one in brought),
+        must_read=len(brought) < len(rung),
+    )
 
 
 async def take_rings(services: Services, lease: Lease, rings: Sequence[Ring]) -> list[tuple[Ring, Ticket]]:
@@ -80,7 +91,12 @@ async def take_rings(services: Services, lease: Lease, rings: Sequence[Ring]) ->
             ticket = conversations.find_ticket(connection, channel_id=services.channel.id, remote_id=ring.ticket_id)
             if ticket is None:
                 index = ticket_index(services, ring.ticket_id)
-                inbox.park(connection, [(entry_id, index) for entry_id in ids], now=services.clock.business_now())
+                inbox.park(
+                    connection,
+                    [(entry_id, index) for entry_id in ids],
+                    now=services.clock.business_now(),
+                    is_content=bool(ring.told),
+                )
                 continue
             if ring.comment_ids and all(
                 conversations.knows_comment(connection, channel_id=services.channel.id, remote_id=comment_id)
@@ -104,6 +120,9 @@ async def answer_ring(services: Services, lease: Lease, ring: Ring, ticket: Tick
     A ticket that is not there any more has nothing to tell.
     """
     moment = Moment.take(services.clock)
+    if not ring.must_read:
+        await services.commit_outcome(lease, lambda connection: _take_told(connection, services, ring, ticket))
+        return None
     channel_id = services.channel.id
     gate, own_comment = await services.database.read(
         lambda connection: (
@@ -211,8 +230,30 @@ def _take_reading(
         merges.follow(connection, services, current, ticket, reading.successor, moment)
         if is_moved:
             _tell_what_came_after(connection, services, current, ticket, reading, moment)
+    _take_what_was_told(connection, services, current, ring, ticket, moment)
     conversations.save(connection, current)
     inbox.finish(connection, [entry.id for entry in ring.entries])
+
+
+def _take_told(connection: Connection, services: Services, ring: Ring, ticket: Ticket) -> None:
+    """Rings that brought everything along: nothing is asked."""
+    current = conversations.load(connection, ticket.conversation_id)
+    _take_what_was_told(connection, services, current, ring, ticket, Moment.take(services.clock))
+    conversations.save(connection, current)
+    inbox.finish(connection, [entry.id for entry in ring.entries])
+
+
+def _take_what_was_told(
+    connection: Connection, services: Services, current: Conversation, ring: Ring, ticket: Ticket, moment: Moment
+) -> None:
+    """In order of arrival, whatever time each claims: who tells has no other order to go by."""
+    for told in ring.told:
+        for comment in told.comments:
+            _take_comment(connection, services, current, ticket, comment, moment)
+        if told.successor is not None or told.status is TicketStatus.CLOSED:
+            merges.follow(connection, services, current, ticket, told.successor, moment)
+        elif told.status is not None:
+            conversations.set_ticket_status(connection, ticket.id, told.status)
 
 
 def _tell_what_came_after(
@@ -257,8 +298,9 @@ def _close_book(
 
 
 def _number(comment_id: str) -> tuple[int, str]:
-    """Ids grow with time: the tie-break of one second."""
-    return (int(comment_id), "") if comment_id.isascii() and comment_id.isdigit() else (0, comment_id)
+    """Ids grow with time: the tie-break of one second. Some begin with their ticket's."""
+    number = comment_id.rpartition("/")[2]
+    return (int(number), "") if number.isascii() and number.isdigit() else (0, comment_id)
 
 
 def _take_comment(

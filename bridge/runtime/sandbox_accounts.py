@@ -8,7 +8,7 @@ import os
 import secrets
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from bridge.runtime import keys
@@ -65,9 +65,16 @@ def made_once(data_dir: Path) -> SandboxAccounts:
         keys.write_once(path, json.dumps(asdict(_made_up()), indent=2))
     try:
         accounts = SandboxAccounts(**json.loads(path.read_text("utf-8")))
-        if accounts.helpdesks.keys() == _played().keys():
+        missing = {name: played for name, played in _played().items() if name not in accounts.helpdesks}
+        if not missing:
             return accounts
-        raise ValueError
+        # Made by an earlier version, which played fewer helpdesks.
+        made = {name: dict(played.make_sandbox_account()) for name, played in missing.items()}
+        accounts = replace(accounts, helpdesks={**accounts.helpdesks, **made})
+        fresh = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+        keys.write_once(fresh, json.dumps(asdict(accounts), indent=2))
+        fresh.replace(path)
+        return accounts
     except (ValueError, TypeError, AttributeError):
         raise SettingsError(f"{path} is damaged: remove {folder(data_dir)} and start again") from None
 

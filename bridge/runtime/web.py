@@ -21,7 +21,7 @@ from starlette.types import Receive, Scope, Send
 from bridge.api.app import build_face
 from bridge.api.context import ApiContext
 from bridge.domain.roles import Caller
-from bridge.runtime import exposition, wiring
+from bridge.runtime import exposition, told, wiring
 from bridge.runtime.bell import Bell
 from bridge.runtime.clock import Clock
 from bridge.runtime.configuration import Configuration, require_usable
@@ -69,9 +69,9 @@ class HelpdeskRings:
             if self._clock.was_moved():  # since `now` was read: the signature may be of today
                 return self.read(headers=headers, body=body, now=self._clock.business_now())
             raise InvalidSignature from None
-        except ring_errors.UnreadableRing:
-            raise UnreadableRing from None
-        return Ring(change.ticket_id, change.comment_id)
+        except ring_errors.UnreadableRing as unreadable:
+            raise UnreadableRing(unreadable.reason) from None
+        return Ring(change.ticket_id, change.comment_id, told.packed(change) if change.is_whole else None)
 
 
 def run(configuration: Configuration) -> None:

@@ -18,6 +18,7 @@ from bridge.store.tables import EPOCH, MICROSECOND, InboxState, inbox, message
 
 BODY = "inbox.body"
 PARKED_FOR = timedelta(hours=24)
+UNKNOWN_TICKET = "told of a ticket that is not known"
 MAX_ATTEMPTS = 8
 LONGEST_INSERT_SECONDS = 8.0
 """Whoever told us gives up at about ten; a 503 before that makes it come again."""
@@ -187,13 +188,21 @@ def rehome(connection: Connection, entry_ids: Sequence[str], *, shard: int) -> N
     connection.execute(update(inbox).where(inbox.c.id.in_(entry_ids)).values(shard=shard))
 
 
-def park(connection: Connection, entries: Sequence[tuple[str, bytes]], *, now: datetime) -> None:
+def park(
+    connection: Connection, entries: Sequence[tuple[str, bytes]], *, now: datetime, is_content: bool = False
+) -> None:
     """Statuses of messages we do not know, and rings of tickets we do not know: another app's, or ahead of the answer
-    that names the wamid or the ticket."""
+    that names the wamid or the ticket. `is_content`: they bring along what somebody wrote."""
     connection.execute(
         update(inbox).where(inbox.c.id == bindparam("entry")),
         [
-            {"entry": entry_id, "state": InboxState.PARKED.value, "match_index": index, "due_at": now + PARKED_FOR}
+            {
+                "entry": entry_id,
+                "state": InboxState.PARKED.value,
+                "match_index": index,
+                "due_at": now + PARKED_FOR,
+                "reason": UNKNOWN_TICKET if is_content else None,
+            }
             for entry_id, index in entries
         ],
     )
@@ -231,6 +240,20 @@ def expire_parked(connection: Connection, *, shard: int, now: datetime) -> int:
         update(inbox)
         .where(inbox.c.shard == shard, inbox.c.state == InboxState.PARKED.value, inbox.c.due_at <= now)
         .values(state=InboxState.DONE.value, reason="not ours", match_index=None)
+    ).rowcount
+
+
+def bury_unclaimed(connection: Connection, *, shard: int, now: datetime) -> int:
+    """What somebody wrote on a ticket that never became known is kept for a person to look at; returns how many."""
+    return connection.execute(
+        update(inbox)
+        .where(
+            inbox.c.shard == shard,
+            inbox.c.state == InboxState.PARKED.value,
+            inbox.c.due_at <= now,
+            inbox.c.reason == UNKNOWN_TICKET,
+        )
+        .values(state=InboxState.DEAD.value, match_index=None)
     ).rowcount
 
 

@@ -15,6 +15,12 @@ const KNOWN = {
     statuses: { open: "Open", pending: "Pending", solved: "Resolved", closed: "Closed" },
     canClose: false,
   },
+  http: {
+    prefix: "http",
+    title: "Your CRM",
+    statuses: { open: "Open", pending: "Pending", hold: "On hold", solved: "Solved" },
+    canClose: true,
+  },
 };
 
 let current = KNOWN.zendesk;

@@ -7,7 +7,7 @@ import { helpdesk } from "./helpdesk.js";
 import { onTopic, paced } from "./live.js";
 import { onChosen } from "./shared.js";
 
-const PARTIES = { whatsapp: "WhatsApp", zendesk: "Zendesk", freshdesk: "Freshdesk" };
+const PARTIES = { whatsapp: "WhatsApp", zendesk: "Zendesk", freshdesk: "Freshdesk", http: "Your CRM" };
 const IS_OPEN_QUESTION = /unconfirmed|seen in|in one source|in another/iu;
 
 let faults = {};

@@ -7,10 +7,12 @@ import pytest
 from connectors.contract import PROMISES, Trial, verify
 from connectors.contract_tests import ConnectorContract
 from connectors.freshdesk.definition import DEFINITION as FRESHDESK
+from connectors.http.definition import DEFINITION as HTTP
 from connectors.interface import FindingLevel, TicketId
 from connectors.zendesk.definition import DEFINITION as ZENDESK
 from tests.connectors.contract_examples import BROKEN, NOW, Example
 from tests.connectors.freshdesk_desk import Desk as FreshdeskDesk
+from tests.connectors.http_desk import Desk as HttpDesk
 from tests.connectors.test_zendesk_against_sandbox import Desk as ZendeskDesk
 
 
@@ -21,7 +23,7 @@ def trial_of(example: Example, *, with_desk: bool = True) -> Trial:
 class AtDesk:
     """Somebody at the simulated desk."""
 
-    def __init__(self, desk: ZendeskDesk | FreshdeskDesk) -> None:
+    def __init__(self, desk: ZendeskDesk | FreshdeskDesk | HttpDesk) -> None:
         self._desk = desk
 
     async def reply(self, ticket_id: TicketId, text: str, *, public: bool) -> None:
@@ -62,6 +64,33 @@ class TestFreshdesk(ConnectorContract):
         desk = FreshdeskDesk()
         await desk.account.start()
         yield Trial(desk.connector, FRESHDESK, AtDesk(desk))
+        await desk.http.aclose()
+        await desk.account.stop()
+
+
+class TestHttp(ConnectorContract):
+    """A system that answers questions, told by ids of its own."""
+
+    @pytest.fixture
+    async def trial(self) -> AsyncIterator[Trial]:
+        desk = HttpDesk()
+        await desk.account.start()
+        yield Trial(desk.connector, HTTP, AtDesk(desk))
+        assert await desk.warnings() == []
+        await desk.http.aclose()
+        await desk.account.stop()
+
+
+class TestHttpThatOnlyListens(ConnectorContract):
+    """A system that answers nothing but "Accepted": every name is ours, and nothing can be read."""
+
+    @pytest.fixture
+    async def trial(self) -> AsyncIterator[Trial]:
+        desk = HttpDesk()
+        desk.account.faults.update({"answers": "word", "answers_questions": False})
+        await desk.account.start()
+        yield Trial(desk.connect(HTTP_DESK_ASKS="off"), HTTP, AtDesk(desk))
+        assert await desk.warnings() == []
         await desk.http.aclose()
         await desk.account.stop()
 

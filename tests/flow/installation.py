@@ -274,7 +274,7 @@ class Installation(CommandLine):
         )
 
 
-OUR_PREFIXES = ("DESKBRIDGE_", "WHATSAPP_", "ZENDESK_", "FRESHDESK_", "SENTRY_")
+OUR_PREFIXES = ("DESKBRIDGE_", "WHATSAPP_", "ZENDESK_", "FRESHDESK_", "HTTP_DESK_", "SENTRY_")
 
 
 def failures_in(log: str, *, of_rq: bool) -> list[str]:

@@ -64,5 +64,5 @@ def test_reply_costs_at_most_two_reads(world: World) -> None:
     ana.gets(answer)
     world.settle()
     calls = world.calls_since(mark, about=[ticket])
-    assert set(calls) == {world.desk.read(ticket.id)}
+    assert set(calls) <= {world.desk.read(ticket.id)}
     assert len(calls) <= 2

@@ -25,7 +25,7 @@ def deskbridge(tmp_path: Path) -> Run:
         own = {
             name: value
             for name, value in os.environ.items()
-            if not name.startswith(("DESKBRIDGE_", "WHATSAPP_", "ZENDESK_", "FRESHDESK_"))
+            if not name.startswith(("DESKBRIDGE_", "WHATSAPP_", "ZENDESK_", "FRESHDESK_", "HTTP_DESK_"))
         }
         return subprocess.run(
             [Path(sys.executable).with_name("deskbridge"), *arguments],
@@ -107,9 +107,9 @@ def test_a_database_that_does_not_answer_is_one_line(deskbridge: Run, tmp_path: 
 
 def test_connectors_are_listed_and_one_that_is_unknown_or_not_configured_is_told_in_a_line(deskbridge: Run) -> None:
     listed = json.loads(deskbridge("connectors", "list", "--json").stdout)
-    assert [one["name"] for one in listed] == ["freshdesk", "zendesk"]
+    assert [one["name"] for one in listed] == ["freshdesk", "http", "zendesk"]
     assert "FRESHDESK_API_KEY" in listed[0]["variables"]
-    for arguments, named in ((["nope"], "freshdesk, zendesk"), (["freshdesk"], "FRESHDESK_URL")):
+    for arguments, named in ((["nope"], "freshdesk, http, zendesk"), (["freshdesk"], "FRESHDESK_URL")):
         done = deskbridge("connectors", "verify", *arguments, DESKBRIDGE_SANDBOX="off")
         assert done.returncode == 1
         assert named in done.stderr

@@ -4,7 +4,7 @@ const WHATSAPP = 0;
 const BRIDGE = 1;
 const HELPDESK = 2;
 
-const PARTIES = { whatsapp: WHATSAPP, product: BRIDGE, deskbridge: BRIDGE, zendesk: HELPDESK, freshdesk: HELPDESK };
+const PARTIES = { whatsapp: WHATSAPP, product: BRIDGE, deskbridge: BRIDGE, zendesk: HELPDESK, freshdesk: HELPDESK, http: HELPDESK };
 const quote = (text) => `“${text}”`;
 
 export function told(entry) {
@@ -64,6 +64,10 @@ const CALLS = [
   [/^(?:PUT|POST) \/tickets\/(\d+)(?:\/(?:notes|reply))?$/u, (id) => `writes on ticket ${id}`],
   [/^POST \/(?:users|contacts)$/u, () => "adds the customer as a user"],
   [/^PUT \/(?:users|contacts)\/\d+$/u, () => "changes the customer's user"],
+  [/^POST \/tickets\/(\S+)\/comments$/u, (id) => `writes on ticket ${id}`],
+  [/^POST \/requesters$/u, () => "tells who the customer is"],
+  [/^ASK \/tickets\/(\S+)\/comments$/u, (id) => `reads the comments of ticket ${id}`],
+  [/^ASK \/changes$/u, () => "asks what changed"],
   [/^GET \/tickets\/(\d+)\/(?:comments|conversations)$/u, (id) => `reads the comments of ticket ${id}`],
   [/^GET \/tickets\/(\d+)$/u, (id) => `reads ticket ${id}`],
   [/^GET \/incremental\//u, () => "asks what changed"],
@@ -74,7 +78,7 @@ const CALLS = [
 function toHelpdesk(entry) {
   const [, call, result] = /^(.*): (.*)$/u.exec(entry.summary) ?? [null, entry.summary, ""];
   const [pattern, words] = CALLS.find(([one]) => one.test(call)) ?? [null, null];
-  const isWrite = /^(?:POST|PUT|DELETE) \/(?:tickets|users|contacts)/u.test(call);
+  const isWrite = /^(?:POST|PUT|DELETE) \/(?:tickets|users|contacts|requesters)/u.test(call);
   return {
     kind: isWrite ? "tickets" : "reads",
     words: words ? words(...pattern.exec(call).slice(1)) : call,

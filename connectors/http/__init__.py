@@ -1,0 +1,1 @@
+"""A helpdesk of your own, behind signed events and a small API."""
