@@ -222,16 +222,22 @@ def events_show(
     reveal: Annotated[bool, typer.Option("--reveal", help="Decrypt what the customer or agent wrote, too.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Show one event whole."""
+    """Show one event whole, and step by step what was done about it."""
     settings = _for_data()
     from bridge.runtime import operations
 
-    detail = operations.show_event(settings, event_id, reveal=reveal)
+    detail, steps = operations.show_event(settings, event_id, reveal=reveal)
     if as_json:
-        _print_json(detail)
-    else:
-        for name, value in _plain(detail).items():
-            typer.echo(f"{name:<18} {_shown(value)}")
+        _print_json(_plain(detail) | {"steps": steps})
+        return
+    for name, value in _plain(detail).items():
+        typer.echo(f"{name:<18} {_shown(value)}")
+    typer.echo("")
+    for step in steps:
+        took = "" if step.milliseconds is None else f" after {step.milliseconds} ms"
+        reason = "" if step.reason is None else f": {step.reason}"
+        again = "" if step.next_at is None else f"; again at {_shown(step.next_at)}"
+        typer.echo(f"{_shown(step.at)}  {step.text}{reason}{took}{again}")
 
 
 @events.command("replay")

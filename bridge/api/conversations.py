@@ -3,8 +3,9 @@
 Names, numbers and texts are null for a token of the role read-only.
 """
 
+from dataclasses import asdict
 from datetime import datetime, timedelta
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
@@ -26,7 +27,7 @@ from bridge.api.context import (
 from bridge.api.problems import not_found
 from bridge.domain.customer_service_window import MARGIN, CustomerServiceWindow
 from bridge.domain.model import MessageStatus
-from bridge.store import contacts, listing
+from bridge.store import contacts, listing, trail
 from bridge.store.listing import ContactView, ConversationView, MessageView
 
 router = APIRouter(prefix="/api/v1", tags=["conversations"])
@@ -76,6 +77,37 @@ class Message(BaseModel):
     occurred_at: datetime = Field(description="WhatsApp's time; of ours, when the sending began.")
     error_code: int | None = Field(description="Meta's code, where Meta did not deliver it.")
     text: str | None
+
+
+class Step(BaseModel):
+    """One thing that happened to a message."""
+
+    at: datetime
+    what: str = Field(description="A word for programs: `received`, `resolved`, `performing`, `done`, `status` …")
+    text: str = Field(description="A sentence for people.")
+    reason: str | None
+    effect_id: str | None
+    event_id: str | None
+    attempt: int | None
+    milliseconds: int | None = Field(description="How long the call took that ended here.")
+    next_at: datetime | None = Field(description="When it is tried again.")
+
+
+class Call(BaseModel):
+    """The last request to a far side, with every text and number replaced by its length."""
+
+    effect_id: str
+    far_side: str
+    target: str | None = Field(description="The helpdesk's id of the ticket; null where one was opened.")
+    body: Any
+
+
+class Trail(BaseModel):
+    message_id: str
+    conversation_id: str
+    direction: str
+    steps: list[Step]
+    requests: list[Call]
 
 
 class Identity(BaseModel):
@@ -178,6 +210,15 @@ async def show_message(context: Context, caller: AsReader, message_id: RowId) ->
     if view is None:
         raise not_found("message")
     return show_message_of(view)
+
+
+@router.get("/messages/{message_id}/trail")
+async def show_trail(context: Context, _caller: AsReader, message_id: RowId) -> Trail:
+    """What happened to one message: each step with its time and reason, each call at a far side. No content."""
+    found = await context.read(lambda connection: trail.of_message(connection, context.store.vault, message_id))
+    if found is None:
+        raise not_found("message")
+    return Trail(**asdict(found))
 
 
 @router.get("/contacts")

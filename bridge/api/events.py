@@ -24,10 +24,11 @@ from bridge.api.context import (
     one_of,
     page_of,
 )
+from bridge.api.conversations import Step
 from bridge.api.problems import Refused, not_found
 from bridge.domain.roles import Role
 from bridge.runtime.operations import describe
-from bridge.store import dead_letters
+from bridge.store import dead_letters, trail
 from bridge.store.dead_letters import Chosen
 
 router = APIRouter(prefix="/api/v1/events", tags=["events"])
@@ -54,6 +55,7 @@ class WholeEvent(Event):
     conversation_id: str | None
     message_id: str | None
     content: str | None = Field(description="What was written; null unless `reveal` was asked for.")
+    steps: list[Step] = Field(default=[], description="What was done about it, oldest first.")
 
 
 class Cause(BaseModel):
@@ -137,7 +139,8 @@ async def show_event(context: Context, caller: AsReader, event_id: RowId, *, rev
     found = await (context.write if reveal else context.read)(unit)
     if found is None:
         raise not_found("event")
-    return WholeEvent(**asdict(found))
+    steps = await context.read(lambda connection: trail.of_effect(connection, event_id))
+    return WholeEvent(**asdict(found), steps=[Step(**asdict(step)) for step in steps])
 
 
 @router.post("/replay")

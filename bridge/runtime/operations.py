@@ -18,8 +18,9 @@ from bridge.runtime.bell import Bell
 from bridge.runtime.operator_error import OperatorError
 from bridge.runtime.settings import Settings
 from bridge.runtime.wiring import Store
-from bridge.store import access, dead_letters
+from bridge.store import access, dead_letters, trail
 from bridge.store.dead_letters import Cause, Chosen, EventDetail, EventSummary
+from bridge.store.trail import TrailStep
 from connectors.errors import RemoteFailure
 
 
@@ -51,17 +52,25 @@ def list_causes(settings: Settings) -> list[Cause]:
         return store.database.read_now(dead_letters.causes)
 
 
-def show_event(settings: Settings, event_id: str, *, reveal: bool) -> EventDetail:
-    """One row. Raises `OperationFailed` when there is none."""
+def show_event(settings: Settings, event_id: str, *, reveal: bool) -> tuple[EventDetail, list[TrailStep]]:
+    """One row, and what was done about it. Raises `OperationFailed` when there is none."""
     with wiring.open_store(settings, seals=False) as store:
         detail = store.database.read_now(
             lambda connection: dead_letters.detail(connection, store.vault, event_id, reveal=reveal)
         )
+        steps = store.database.read_now(lambda connection: _trail(connection, store, event_id))
         if detail is not None and reveal:
             store.database.write_now(lambda connection: _record(connection, store, "event.reveal", event_id))
     if detail is None:
         raise OperationFailed(f"there is no event {event_id[:40]!r}: see `deskbridge events list`")
-    return detail
+    return detail, steps
+
+
+def _trail(connection: Connection, store: Store, event_id: str) -> list[TrailStep]:
+    """Of the message that an effect is about, else of the effect alone."""
+    message_id = dead_letters.message_of(connection, event_id)
+    found = None if message_id is None else trail.of_message(connection, store.vault, message_id)
+    return trail.of_effect(connection, event_id) if found is None else list(found.steps)
 
 
 def replay(settings: Settings, chosen: Chosen) -> int:

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Select, func, select, update
 from bridge.store import inbox as inbox_store
 from bridge.store import messages, outbox
 from bridge.store.crypto import CannotDecrypt, Vault
-from bridge.store.tables import EPOCH, EffectState, InboxState, effect, inbox
+from bridge.store.tables import EPOCH, EffectState, InboxState, effect, inbox, message
 
 DEAD = (InboxState.DEAD.value, InboxState.REFUSED.value, EffectState.DEAD.value)
 STATES = tuple(sorted({*InboxState, *EffectState}))
@@ -177,6 +177,15 @@ def detail(connection: Connection, vault: Vault, event_id: str, *, reveal: bool)
         message_id=record.message_id,
         content=_content(connection, vault, event_id) if reveal else None,
     )
+
+
+def message_of(connection: Connection, event_id: str) -> str | None:
+    """The message that an effect is about, or the id itself where it is a message's."""
+    found: str | None = connection.execute(
+        select(effect.c.message_id).where(effect.c.id == event_id)
+    ).scalar_one_or_none()
+    known = select(message.c.id).where(message.c.id == event_id)
+    return found or connection.execute(known).scalar_one_or_none()
 
 
 def _content(connection: Connection, vault: Vault, effect_id: str) -> str | None:

@@ -12,6 +12,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 
+from bridge.store import triggers
 from bridge.store.database import Database, FairFileLock, StoreUnavailable, lock_path_of, make_engine
 
 FOLDER = Path(__file__).parent / "migrations"
@@ -49,6 +50,7 @@ def upgrade(url: str) -> None:
             config = _config()
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
+            triggers.see_to(connection)
     except (OperationalError, OSError) as exc:
         raise StoreUnavailable(type(getattr(exc, "orig", None) or exc).__name__) from None
     finally:

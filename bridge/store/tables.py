@@ -16,6 +16,7 @@ from sqlalchemy import (
     ColumnElement,
     Dialect,
     Index,
+    Integer,
     LargeBinary,
     String,
     Table,
@@ -67,6 +68,10 @@ def _sealed() -> Any:
 
 def _sealed_or_none() -> Any:
     return Field(default=None, sa_type=LargeBinary, nullable=True)
+
+
+_SerialId = BigInteger().with_variant(Integer, "sqlite")
+"""SQLite numbers rows by itself only where their key is a plain INTEGER."""
 
 
 class InboxState(StrEnum):
@@ -317,6 +322,23 @@ class EffectRow(SQLModel, table=True):
     code: str | None = None
 
 
+class StepRow(SQLModel, table=True):
+    """A state that an effect came into, and why. Written by the database (`triggers`), never by us. `at` is real time.
+    No personal data: the effect and the message say whose it is."""
+
+    __tablename__ = "step"
+    id: int | None = Field(default=None, sa_column=Column(_SerialId, primary_key=True, autoincrement=True))
+    effect_id: str = Field(index=True)
+    message_id: str | None = Field(default=None, index=True)
+    batch_id: str | None = None
+    state: str
+    code: str | None = None
+    attempt: int
+    due_at: datetime = _time()
+    not_before_at: datetime = _time()
+    at: datetime = _time()
+
+
 class MessageRow(SQLModel, table=True):
     """A WhatsApp message, in either direction. For `out`, one row per attempt to send."""
 
@@ -482,6 +504,7 @@ conversation = _table(ConversationRow)
 ticket = _table(TicketRow)
 comment = _table(CommentRow)
 effect = _table(EffectRow)
+step = _table(StepRow)
 message = _table(MessageRow)
 stored_file = _table(StoredFileRow)
 media = _table(MediaRow)

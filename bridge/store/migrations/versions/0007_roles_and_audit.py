@@ -27,22 +27,3 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_audit")),
     )
-    if op.get_context().dialect.name == "sqlite":
-        for verb in ("UPDATE", "DELETE"):
-            op.execute(
-                f"CREATE TRIGGER audit_refuses_{verb.lower()} BEFORE {verb} ON audit "
-                "BEGIN SELECT RAISE(ABORT, 'the audit is only ever added to'); END"
-            )
-    else:
-        op.execute(
-            "CREATE FUNCTION refuse_change_of_audit() RETURNS trigger LANGUAGE plpgsql AS $$ "
-            "BEGIN RAISE EXCEPTION 'the audit is only ever added to'; END $$"
-        )
-        op.execute(
-            "CREATE TRIGGER audit_refuses_change BEFORE UPDATE OR DELETE ON audit "
-            "FOR EACH ROW EXECUTE FUNCTION refuse_change_of_audit()"
-        )
-        op.execute(
-            "CREATE TRIGGER audit_refuses_truncate BEFORE TRUNCATE ON audit "
-            "FOR EACH STATEMENT EXECUTE FUNCTION refuse_change_of_audit()"
-        )
