@@ -5,7 +5,17 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from connectors.interface import AuthorKind, Change, Comment, CommentId, EffectKey, Successor, TicketId, TicketStatus
+from connectors.interface import (
+    AuthorKind,
+    Change,
+    Comment,
+    CommentFile,
+    CommentId,
+    EffectKey,
+    Successor,
+    TicketId,
+    TicketStatus,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +45,7 @@ def unpacked(told: Mapping[str, Any]) -> Told:
                     "id": CommentId(comment["id"]),
                     "created_at": datetime.fromisoformat(comment["created_at"]),
                     "author": AuthorKind(comment["author"]),
+                    "files": [CommentFile(**file) for file in comment["files"]],
                     "key": None if comment["key"] is None else EffectKey(comment["key"]),
                 }
             )

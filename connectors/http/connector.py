@@ -17,6 +17,7 @@ from standardwebhooks import Webhook
 
 from connectors.answers import Answer, unreadable
 from connectors.client import call, remote_client
+from connectors.download import download, is_public_host, is_same_origin
 from connectors.errors import RateLimited
 from connectors.http import translate, wire
 from connectors.http.failures import verdict
@@ -31,6 +32,7 @@ from connectors.interface import (
     CommentWritten,
     Draw,
     EffectKey,
+    FileRef,
     HelpdeskLimits,
     RequesterDraft,
     RequesterId,
@@ -69,7 +71,7 @@ def desk_of(client: httpx.AsyncClient, settings: HttpSettings, *, budget: Budget
 
 
 class HttpDesk:
-    """`HelpdeskConnector` for a system that takes events and tells what agents wrote by itself."""
+    """`HelpdeskConnector` and `GivesFiles` for a system that takes events and tells what agents wrote by itself."""
 
     limits = LIMITS
 
@@ -122,6 +124,19 @@ class HttpDesk:
         """Nothing: what agents write is told, and comes with the ring."""
         del ticket_id, since
         return ()
+
+    # GivesFiles
+
+    @contextlib.asynccontextmanager
+    async def open_file(self, ref: FileRef) -> AsyncIterator[AsyncIterator[bytes]]:
+        """By the address that came with the comment, without any credentials: it must give the file to whoever asks."""
+        own = httpx.URL(self._settings.url)
+
+        def headers_for(target: httpx.URL) -> Mapping[str, str] | None:
+            return {} if is_public_host(target) or is_same_origin(target, own) else None
+
+        async with download(self._client, ref.file_id, headers_for=headers_for) as pieces:
+            yield pieces
 
     async def _ask(self, kind: str, data: translate.Data, *, cause: str) -> bytes:
         """An event that may be repeated, each time under an id of its own: an old answer is no answer."""

@@ -13,6 +13,7 @@ from connectors.interface import (
     Change,
     Comment,
     CommentDraft,
+    CommentFile,
     CommentId,
     EffectKey,
     RequesterDraft,
@@ -130,9 +131,14 @@ def to_comment(entry: wire.Comment, ticket_id: TicketId) -> Comment:
         author=_AUTHORS[entry.author],
         html=entry.html,
         text=entry.text,
-        attachment_count=len(entry.attachments),
+        files=_files(entry.attachments),
         key=None if entry.event_id is None else EffectKey(entry.event_id),
     )
+
+
+def _files(attachments: Sequence[wire.Attachment]) -> list[CommentFile]:
+    """A file's id is its address: nobody can be asked for it."""
+    return [CommentFile(one.url, one.name, one.mime_type, one.size_bytes) for one in attachments]
 
 
 def in_order(ticket_id: TicketId, entries: Sequence[wire.Comment], since: datetime) -> list[Comment]:
@@ -165,7 +171,7 @@ def to_change(told: wire.Told, *, now: datetime) -> Change:
         author=AuthorKind.STAFF,
         html=told.html,
         text=told.text,
-        attachment_count=len(told.attachments),
+        files=_files(told.attachments),
         key=None if told.event_id is None else EffectKey(told.event_id),
     )
     return Change(ticket_id, comment.id, comments=(comment,), is_whole=True)

@@ -45,8 +45,12 @@ class Refusal(Wire):
 
 
 class Attachment(Wire):
-    name: Annotated[str, StringConstraints(max_length=300)] = ""
-    url: Annotated[str, StringConstraints(pattern=r"^https?://", max_length=2_000)] | None = None
+    """A file by its address, which must give it to whoever asks."""
+
+    url: Annotated[str, StringConstraints(pattern=r"^https?://[\x21-\x7e]+$", max_length=2_000)] = Field(repr=False)
+    name: Annotated[str, StringConstraints(max_length=300)] = Field(default="", repr=False)
+    mime_type: Annotated[str, StringConstraints(max_length=200)] = ""
+    size_bytes: Annotated[int, Field(ge=0)] | None = None
 
 
 class Comment(Wire):

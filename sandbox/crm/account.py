@@ -187,6 +187,6 @@ class Account:
             "author": kinds[author["role"]],
             "text": comment["text"],
             "html": comment["html"],
-            "attachments": [{"name": one["file_name"]} for one in comment["attachments"]],
+            "attachments": [{"name": one["file_name"], "url": one["content_url"]} for one in comment["attachments"]],
             **({"event_id": comment["event_id"]} if comment["event_id"] else {}),
         }
