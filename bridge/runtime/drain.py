@@ -18,8 +18,18 @@ import structlog
 from sqlalchemy import Connection
 
 from bridge.domain.inbox_item import InboxKind
+from bridge.domain.meta_limits import Urgency
 from bridge.domain.retry import backoff
-from bridge.runtime import helpdesk_lane, housekeeping, intake, reconcile, replies, whatsapp_lane, windows
+from bridge.runtime import (
+    helpdesk_lane,
+    housekeeping,
+    intake,
+    limits_watch,
+    reconcile,
+    replies,
+    whatsapp_lane,
+    windows,
+)
 from bridge.runtime.services import Moment, Services
 from bridge.store import inbox, leases, outbox
 from bridge.store.conversations import Ticket
@@ -28,7 +38,7 @@ from bridge.store.database import StoreUnavailable
 from bridge.store.inbox import InboxEntry
 from bridge.store.leases import Due, Lease, LeaseLost
 from bridge.store.outbox import DueLane
-from bridge.store.tables import SHARDS, Lane
+from bridge.store.tables import SHARDS, EffectState, Lane
 
 LINGER_SECONDS = 5.0
 LONGEST_SECONDS = 60.0
@@ -38,19 +48,25 @@ BREATH_SECONDS = 0.015
 """Passes begin no closer together: under load each finds more to do at once."""
 RENEW_SECONDS = 4.0
 RECONCILE_LOOK_SECONDS = 5.0
+LIMITS_LOOK_SECONDS = 1.0
 LOOK_AROUND_SECONDS = 0.25
 LISTEN_SECONDS = 0.5
 CLAIM_SECONDS = 2.0
-HELPDESK_LANES_AT_ONCE = 96
-WHATSAPP_LANES_AT_ONCE = 64
+Step = Callable[[Services, Lease, str], Awaitable[bool]]
+
+LANES_AT_ONCE = {
+    (Lane.HELPDESK, Urgency.REPLY): 96,
+    (Lane.WHATSAPP, Urgency.REPLY): 64,
+    (Lane.WHATSAPP, Urgency.TRANSACTION): 48,
+    (Lane.WHATSAPP, Urgency.MARKETING): 48,
+}
+STEPS: dict[Lane, Step] = {Lane.HELPDESK: helpdesk_lane.run_step, Lane.WHATSAPP: whatsapp_lane.run_step}
 RINGS_AT_ONCE = 16
 EVENTS_AT_ONCE = 500
 LANES_LOADED = 128
 LANES_STARTED = 256
 STOP_PATIENCE_SECONDS = 4.5
 LONGEST_PAUSE = timedelta(seconds=60)
-
-Step = Callable[[Services, Lease, str], Awaitable[bool]]
 
 log = structlog.get_logger()
 
@@ -64,7 +80,7 @@ class Drain:
         self._stop = stop
         self._wake = asyncio.Event()
         self._held: dict[int, Lease] = {}
-        self._lanes: set[tuple[str, Lane]] = set()
+        self._lanes: dict[tuple[str, Lane], Urgency] = {}
         self._rings: set[str] = set()
         self._reading: set[str] = set()
         self._busy: Counter[int] = Counter()
@@ -74,10 +90,8 @@ class Drain:
         self._looking_at_windows = False
         self._next_at: dict[str, float] = {}
         # Each kind of work has slots of its own: a helpdesk that hangs must not stop what goes to customers.
-        self._lane_steps: dict[Lane, tuple[Step, asyncio.Semaphore]] = {
-            Lane.HELPDESK: (helpdesk_lane.run_step, asyncio.Semaphore(HELPDESK_LANES_AT_ONCE)),
-            Lane.WHATSAPP: (whatsapp_lane.run_step, asyncio.Semaphore(WHATSAPP_LANES_AT_ONCE)),
-        }
+        # And so has each urgency: however much marketing waits, a reply finds a slot.
+        self._slots = {kind: asyncio.Semaphore(count) for kind, count in LANES_AT_ONCE.items()}
         self._ring_slots = asyncio.Semaphore(RINGS_AT_ONCE)
 
     async def run(self) -> None:
@@ -87,7 +101,9 @@ class Drain:
         """
         bell = self._services.bell
         await bell.answer()
-        if not await self._find_due() and not await reconcile.is_due(self._services):
+        await limits_watch.look(self._services)
+        has_time = await reconcile.is_due(self._services) or await limits_watch.is_due(self._services)
+        if not await self._find_due() and not has_time:
             return
         loop = asyncio.get_running_loop()
         started = busy = loop.time()
@@ -190,6 +206,7 @@ class Drain:
     async def _pass(self) -> bool:
         """One look at everything that is due."""
         await self._look_at_feed()
+        await self._look_at_limits()
         worked = await self._look_around() if self._is_due("looking around", LOOK_AROUND_SECONDS) else False
         mine = list(self._held)
         entries, lanes = await self._services.database.read(lambda connection: self._load(connection, mine))
@@ -239,6 +256,12 @@ class Drain:
             self._forget(lease)
             return False
 
+    async def _look_at_limits(self) -> None:
+        if self._is_due("limits", LIMITS_LOOK_SECONDS):
+            await limits_watch.look(self._services)
+            if await limits_watch.is_due(self._services):
+                self._spawn(limits_watch.run_if_due(self._services))
+
     async def _look_at_feed(self) -> None:
         if self._reconciling or not self._is_due("feed", RECONCILE_LOOK_SECONDS):
             return
@@ -271,22 +294,29 @@ class Drain:
         moment = Moment.take(self._services.clock)
         return [
             due
-            for lane, started in self._started().items()
-            if started < LANES_STARTED
+            for (lane, urgency), started in self._started().items()
+            if started < (LANES_STARTED if urgency is Urgency.REPLY else LANES_AT_ONCE[lane, urgency])
             for due in outbox.due_lanes(
                 connection,
                 shards=shards,
                 lane=lane,
+                urgency=urgency,
                 now=moment.business,
                 real_now=moment.real,
                 limit=LANES_LOADED + started,
+                states=self._startable(lane),
             )
         ]
 
-    def _started(self) -> dict[Lane, int]:
+    def _startable(self, lane: Lane) -> tuple[EffectState, ...]:
+        """While nothing may leave at all, only what is settled without a call."""
+        is_quiet = lane is Lane.WHATSAPP and self._services.send_limits.is_quiet
+        return (EffectState.UNKNOWN,) if is_quiet else (EffectState.UNKNOWN, EffectState.READY)
+
+    def _started(self) -> dict[tuple[Lane, Urgency], int]:
         """Lanes that run, or wait for a slot."""
-        counts = Counter(lane for _, lane in self._lanes)
-        return {lane: counts[lane] for lane in Lane}
+        counts = Counter((lane, urgency) for (_, lane), urgency in self._lanes.items())
+        return {kind: counts[kind] for kind in LANES_AT_ONCE}
 
     async def _claim(self, due: Due) -> None:
         free = [shard for shard in range(SHARDS) if shard not in self._held]
@@ -402,13 +432,13 @@ class Drain:
         lease = self._held.get(due.shard)
         if (due.conversation_id, due.lane) in self._lanes or lease is None or self._stop.is_set():
             return
-        self._lanes.add((due.conversation_id, due.lane))
+        self._lanes[due.conversation_id, due.lane] = due.urgency
         self._spawn(self._run_lane(lease, due), lease)
 
     async def _run_lane(self, lease: Lease, due: DueLane) -> None:
-        step, slots = self._lane_steps[due.lane]
+        step = STEPS[due.lane]
         try:
-            async with slots:
+            async with self._slots[due.lane, due.urgency]:
                 while await step(self._services, lease, due.conversation_id):
                     self._wake.set()
                     if self._stop.is_set():
@@ -422,7 +452,7 @@ class Drain:
             self._services.metrics.count("deskbridge_lane_failures_total", type(exc).__name__)
             await self._adopt(lease, due)
         finally:
-            self._lanes.discard((due.conversation_id, due.lane))
+            self._lanes.pop((due.conversation_id, due.lane), None)
 
     async def _adopt(self, lease: Lease, due: DueLane) -> None:
         """What failed in a way no rule covers is pending, as if its worker had died."""

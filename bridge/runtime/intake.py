@@ -1,7 +1,7 @@
 """What Meta told: from inbox rows to state and effects. Messages one conversation at a time, statuses all at once."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -14,6 +14,7 @@ from bridge.domain.inbox_item import InboxKind
 from bridge.domain.message_status import advance, left_meta
 from bridge.domain.model import InboundMessage, MessageStatus, StatusUpdate, SystemNotice, Unrecognised
 from bridge.domain.text import split_message
+from bridge.runtime import limit_news, limits_watch
 from bridge.runtime.apply import Subject, add_note, apply
 from bridge.runtime.gates import close_gate, reopen_gate
 from bridge.runtime.services import WHATSAPP_SCOPE, Moment, Services
@@ -25,6 +26,7 @@ from bridge.store.leases import Lease
 from bridge.store.messages import Message, StatusChange
 from bridge.store.outbox import SendState
 from bridge.store.tables import EffectState
+from bridge.whatsapp import number
 from bridge.whatsapp.failures import FailureKind, explain, failure_of, kind_of
 from bridge.whatsapp.translate import translate_message, translate_status
 from connectors.errors import NeedsOperator
@@ -64,6 +66,8 @@ class Sorted:
     reports: list[Report]
     aside: dict[str, str]
     buried: dict[str, str]
+    limit_news: list[tuple[str, object]] = field(default_factory=list)
+    """Webhook field and value of what was told of our limits."""
 
 
 def sort_entries(entries: Sequence[InboxEntry], *, phone_number_id: str) -> Sorted:
@@ -72,6 +76,8 @@ def sort_entries(entries: Sequence[InboxEntry], *, phone_number_id: str) -> Sort
     for entry in entries:
         if entry.kind is InboxKind.CHANGE:
             found.aside[entry.id] = "kept"
+            if entry.body is not None and (news := _limit_news(entry.body)) is not None:
+                found.limit_news.append(news)
             continue
         if entry.channel != phone_number_id:
             found.buried[entry.id] = UNKNOWN_NUMBER
@@ -98,6 +104,12 @@ def sort_entries(entries: Sequence[InboxEntry], *, phone_number_id: str) -> Sort
     return found
 
 
+def _limit_news(body: bytes) -> tuple[str, object] | None:
+    item = _item(body)
+    told = item.get("field")
+    return (told, item.get("value")) if told in number.FIELDS else None
+
+
 def _item(body: bytes) -> Mapping[str, Any]:
     item = orjson.loads(body)
     return item if isinstance(item, dict) else {}
@@ -112,6 +124,8 @@ async def set_aside(services: Services, lease: Lease, found: Sorted) -> None:
     def unit(connection: Connection) -> None:
         for entry_id, reason in found.aside.items():
             inbox.finish(connection, [entry_id], reason=reason[:200])
+        for told, value in found.limit_news:
+            limits_watch.heed_change(connection, services, told, value, moment)
         for entry_id, reason in found.buried.items():
             inbox.bury(connection, [entry_id], reason=reason)
         for reason in set(found.buried.values()):
@@ -156,6 +170,7 @@ async def take_letters(services: Services, lease: Lease, letters: Sequence[Lette
         return True
 
     made = await _commit_despite_races(services, lease, unit)
+    services.send_limits.arrived(len(ordered))
     services.metrics.count("deskbridge_messages_received_total", amount=len(ordered))
     return made
 
@@ -204,6 +219,15 @@ async def take_reports(services: Services, lease: Lease, reports: Sequence[Repor
     made = await services.commit(lease, unit)
     for report in reports:
         services.metrics.count("deskbridge_statuses_received_total", report.update.status.value)
+    await limit_news.heed_statuses(
+        services,
+        [
+            (message_id, report.update.error_code)
+            for report in reports
+            if report.update.error_code is not None
+            and (message_id := message_id_of(report.update.key) if report.update.key else None)
+        ],
+    )
     return made
 
 

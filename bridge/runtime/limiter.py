@@ -1,7 +1,6 @@
-"""May this call leave now? Token buckets in Redis, shared by every worker; a script takes all or none.
+"""May this call to the helpdesk leave now? Token buckets in Redis, shared by every worker; a script takes all or none.
 
-Sends to customers wait while Redis is away: a limit that nobody keeps is one that Meta keeps for us. Helpdesk calls go
-on within a budget of this process's own, since waiting would hold up what customers wrote.
+While Redis is away calls go on within a budget of this process's own, since waiting would hold up what customers wrote.
 """
 
 import secrets
@@ -20,7 +19,6 @@ from connectors.errors import RateLimited
 from connectors.interface import Draw
 
 PREFIX = "deskbridge:limit"
-WITHOUT_REDIS_SECONDS = 1.0
 NEW_WINDOW_SECONDS = 2.0
 """A reset that lies later than the one known by more than this is a new window's."""
 TAKE, LEARN = ((Path(__file__).parent / f"limiter_{verb}.lua").read_text("utf-8") for verb in ("take", "learn"))
@@ -101,33 +99,6 @@ class Buckets:
         """The far side's own count: others may draw from the same bucket."""
         _, state = self._keys(name)
         await self._learn(keys=[state], args=[limit, remaining, reset_seconds, NEW_WINDOW_SECONDS])
-
-
-class SendLimits:
-    """What Meta allows one of our numbers. `contact_id` is our own id, never a number."""
-
-    def __init__(self, buckets: Buckets) -> None:
-        self._buckets = buckets
-
-    async def take(self, contact_id: str) -> tuple[float, str | None]:
-        """(0, None) when a message to this contact may leave now; else (seconds, the limit that makes it wait)."""
-        wanted = (
-            Bucket("throughput", "window", throttle.THROUGHPUT_PER_SECOND, 1.0),
-            Bucket(f"pair:{contact_id}", "pair", throttle.PAIR_BURST, throttle.PAIR_SECONDS),
-        )
-        try:
-            drawing = await self._buckets.take(wanted)
-        except (RedisError, OSError):
-            return WITHOUT_REDIS_SECONDS, "redis"
-        blocking = drawing.blocking
-        return drawing.wait_seconds, None if blocking is None else blocking.name.partition(":")[0]
-
-    async def close(self, limit: str, *, contact_id: str, seconds: float) -> None:
-        """Meta itself said that a limit is used up."""
-        try:
-            await self._buckets.close(f"pair:{contact_id}" if limit == "pair" else "throughput", seconds=seconds)
-        except (RedisError, OSError):
-            return  # without Redis nothing is sent anyway
 
 
 NOTHING = Usage(0, 0, 0.0)

@@ -12,8 +12,9 @@ from bridge.domain.decide import Rules
 from bridge.runtime.bell import Bell
 from bridge.runtime.clock import Clock
 from bridge.runtime.languages import Languages
-from bridge.runtime.limiter import HelpdeskBudget, SendLimits
+from bridge.runtime.limiter import HelpdeskBudget
 from bridge.runtime.metrics import WorkerMetrics
+from bridge.runtime.send_limits import SendLimits
 from bridge.store import leases
 from bridge.store.channels import Channel
 from bridge.store.crypto import Vault

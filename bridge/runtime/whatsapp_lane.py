@@ -11,11 +11,13 @@ from sqlalchemy import Connection
 
 from bridge.domain import notes
 from bridge.domain.decide import ClosedWindowPolicy, DeliveryRefused, FailureMeaning, decide
+from bridge.domain.meta_limits import Limit, SendKind
 from bridge.domain.model import Wamid
 from bridge.domain.retry import backoff, pair_limit_pause
 from bridge.domain.speech import Note
-from bridge.runtime import gates
+from bridge.runtime import gates, limit_news
 from bridge.runtime.apply import MIDDLE, Subject, add_note, apply, hold_what_waits
+from bridge.runtime.send_limits import Forbidden, Held, Permit
 from bridge.runtime.services import WHATSAPP_SCOPE, Again, Moment, Services
 from bridge.store import channels, contacts, conversations, inbox, messages, outbox
 from bridge.store.contacts import Address
@@ -41,6 +43,8 @@ from connectors.errors import (
 UNCONFIRMED_AFTER = timedelta(seconds=34)
 """From the start of the call; the note is on the ticket within 60 s of it, so the helpdesk is asked by 45 s."""
 
+PRESSED = {LimitScope.PAIR: Limit.PAIR, LimitScope.THROUGHPUT: Limit.NUMBER, LimitScope.ACCOUNT: Limit.ACCOUNT}
+
 
 @dataclass(frozen=True, slots=True)
 class Send:
@@ -54,6 +58,10 @@ class Send:
     """What the agent is told of it."""
     payload: Payload = field(repr=False)
     quote: Wamid | None = field(repr=False)
+    kind: SendKind = SendKind.REPLY
+    outside: bool = False
+    """Whether the customer service window is closed, so that the person counts towards the messaging limit."""
+    template: str | None = None
 
 
 Step = Send | Again | None
@@ -69,11 +77,17 @@ async def run_step(services: Services, lease: Lease, conversation_id: str) -> bo
         step = await services.commit(lease, lambda connection: _look(connection, services, conversation_id, moment))
     if not isinstance(step, Send):
         return step is not None
-    wait, limit = await services.send_limits.take(step.contact_id)
-    if wait > 0:
-        await _postpone(services, lease, step, seconds=wait, limit=limit or "")
+    permit = await services.send_limits.take(step.contact_id, step.kind, outside=step.outside, template=step.template)
+    if isinstance(permit, Forbidden):
+        return await _refuse(services, lease, step, Permanent(permit.reason))
+    if isinstance(permit, Held):
+        await _wait(services, lease, step, permit)
         return False
-    if not await _start(services, lease, step):
+    if not await _start(services, lease, step, counts=permit.counted):
+        await services.send_limits.give_back(permit)
+        return True
+    if not await services.send_limits.hold(permit):
+        await _take_back(services, lease, step)
         return True
     try:
         outcome: Accepted | RemoteFailure = await services.cloud_api.send(
@@ -81,7 +95,8 @@ async def run_step(services: Services, lease: Lease, conversation_id: str) -> bo
         )
     except RemoteFailure as failure:
         outcome = failure
-    return await _record(services, lease, step, outcome)
+    services.send_limits.answered(permit)
+    return await _record(services, lease, step, permit, outcome)
 
 
 def _find_clear(connection: Connection, services: Services, conversation_id: str, moment: Moment) -> Send | None:
@@ -233,26 +248,57 @@ def _tell_of_gate(
     conversations.save(connection, current)
 
 
-async def _postpone(services: Services, lease: Lease, step: Send, *, seconds: float, limit: str) -> None:
-    not_before_at = services.clock.real_now() + timedelta(seconds=seconds)
+async def _wait(services: Services, lease: Lease, step: Send, held: Held) -> None:
+    """What holds everybody up is waited for in memory, and found again in order; what holds this one up is written
+    down, so that nobody looks at it before its time."""
+    services.metrics.count("deskbridge_sends_held_back_total", held.reason)
+    if held.is_shared:
+        return
+    moment = Moment.take(services.clock)
+    code = f"waits for limit: {held.reason}"
 
     def unit(connection: Connection) -> None:
         effect = outbox.load(connection, services.vault, step.effect.id)
         if effect.state is not EffectState.READY:
             return  # held or dropped meanwhile
-        outbox.retry(
-            connection,
-            [effect.id],
-            state=EffectState.READY,
-            not_before_at=not_before_at,
-            code=f"waits for limit: {limit}",
-        )
+        wait = timedelta(seconds=held.seconds)
+        if held.waits_for_place:
+            outbox.park(connection, effect.id, code=code)
+        elif held.limit is Limit.PAIR:
+            outbox.retry(connection, [effect.id], state=EffectState.READY, not_before_at=moment.real + wait, code=code)
+        else:
+            outbox.retry(connection, [effect.id], state=EffectState.READY, due_at=moment.business + wait, code=code)
 
     await services.commit(lease, unit)
-    services.metrics.count("deskbridge_sends_held_back_total", limit)
 
 
-async def _start(services: Services, lease: Lease, step: Send) -> bool:
+async def _refuse(services: Services, lease: Lease, step: Send, failure: Permanent) -> bool:
+    """It could never leave: the agent is told, and Meta is not asked."""
+    moment = Moment.take(services.clock)
+
+    def unit(connection: Connection) -> bool:
+        effect = outbox.load(connection, services.vault, step.effect.id)
+        if effect.state is not EffectState.READY:
+            return True
+        return _record_failure(connection, services, step, effect, failure, moment)
+
+    return await services.commit(lease, unit)
+
+
+async def _take_back(services: Services, lease: Lease, step: Send) -> None:
+    """What was decided does not hold any more, and nothing has left: decide again."""
+
+    def unit(connection: Connection) -> None:
+        effect = outbox.load(connection, services.vault, step.effect.id)
+        if effect.state is EffectState.PERFORMING:
+            outbox.set_state(connection, [effect.id], EffectState.READY, code=effect.code)
+            if effect.message_id is not None:
+                messages.was_not_sent(connection, effect.message_id)
+
+    await services.commit_outcome(lease, unit)
+
+
+async def _start(services: Services, lease: Lease, step: Send, *, counts: bool) -> bool:
     """Put the call on record. False when the effect is no longer what was looked at."""
     moment = Moment.take(services.clock)
 
@@ -265,17 +311,26 @@ async def _start(services: Services, lease: Lease, step: Send) -> bool:
         if head.message_id is None or head.message_id != step.effect.message_id:
             return False
         outbox.mark_performing(connection, [head.id], real_now=moment.real)
-        messages.start_sending(connection, head.message_id, now=moment.business)
+        messages.start_sending(connection, head.message_id, now=moment.business, counts=counts)
         return True
 
     return await services.commit(lease, unit)
 
 
-async def _record(services: Services, lease: Lease, step: Send, outcome: Accepted | RemoteFailure) -> bool:
+async def _record(
+    services: Services, lease: Lease, step: Send, permit: Permit, outcome: Accepted | RemoteFailure
+) -> bool:
     if isinstance(outcome, RateLimited):
-        await services.send_limits.close(
-            outcome.limit, contact_id=step.contact_id, seconds=_limited_for(step.effect, outcome)
+        await services.send_limits.press(
+            PRESSED[LimitScope(outcome.limit)],
+            contact_id=step.contact_id,
+            seconds=_limited_for(step.effect, outcome),
         )
+    elif isinstance(outcome, Permanent):
+        await limit_news.heed_code(services, outcome.code, contact_id=step.contact_id, template=step.template)
+    took_nothing = not isinstance(outcome, Accepted | OutcomeUnknown)
+    if took_nothing:
+        await services.send_limits.give_back(permit)
     moment = Moment.take(services.clock)
 
     def unit(connection: Connection) -> bool:
@@ -285,6 +340,8 @@ async def _record(services: Services, lease: Lease, step: Send, outcome: Accepte
             return _record_accepted(connection, services, step, effect, outcome, moment)
         if effect.state is not EffectState.PERFORMING:
             return True
+        if took_nothing and permit.counted and effect.message_id is not None:
+            messages.was_not_sent(connection, effect.message_id)
         return _record_failure(connection, services, step, effect, outcome, moment)
 
     again = await services.commit_outcome(lease, unit)

@@ -18,11 +18,12 @@ from bridge.runtime.bell import Bell
 from bridge.runtime.clock import Clock
 from bridge.runtime.key_watch import KeyWatch
 from bridge.runtime.languages import Languages
-from bridge.runtime.limiter import Buckets, HelpdeskBudget, SendLimits
+from bridge.runtime.limiter import Buckets, HelpdeskBudget
 from bridge.runtime.metrics import WorkerMetrics
+from bridge.runtime.send_limits import SendLimits
 from bridge.runtime.services import Services
 from bridge.runtime.settings import Settings
-from bridge.store import access, channels, keyring, migration
+from bridge.store import access, channels, keyring, messages, migration
 from bridge.store.channels import Channel
 from bridge.store.crypto import MasterKeys, UnknownKey, Vault
 from bridge.store.database import Database
@@ -180,6 +181,13 @@ async def open_connector(
         yield connector
 
 
+def open_send_limits(store: Store, channel: Channel, redis: Redis) -> SendLimits:
+    async def people_since(since: datetime) -> list[tuple[str, datetime]]:
+        return await store.database.read(lambda connection: messages.people_counted(connection, since=since))
+
+    return SendLimits(redis, scope=channel.phone_number_id, clock=store.clock, people_since=people_since)
+
+
 class Upkeep:
     """What a worker sees to every second or so while it works. Raises `StoreUnavailable`, `UnknownKey` included."""
 
@@ -236,7 +244,7 @@ async def open_workshop(settings: Settings, store: Store) -> AsyncIterator[Works
                     channel=channel,
                     connector=connector,
                     cloud_api=cloud_api,
-                    send_limits=SendLimits(Buckets(redis, scope=f"whatsapp:{channel.phone_number_id}")),
+                    send_limits=open_send_limits(store, channel, redis),
                     budget=budget,
                     bell=bell,
                     rules=Rules(

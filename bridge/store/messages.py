@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import Connection, bindparam, func, insert, select, update
 
 from bridge.domain.message_status import RANK, advance
 from bridge.domain.model import MessageStatus
@@ -200,9 +200,40 @@ def load_times(connection: Connection, message_ids: Sequence[str]) -> dict[str, 
     return {row.id: row.occurred_at for row in rows}
 
 
-def start_sending(connection: Connection, message_id: str, *, now: datetime) -> None:
-    """From here on the agent is told in 24 hours, unless it is delivered or fails first."""
-    connection.execute(_CHANGE, {"row": message_id, "occurred_at": now, "deadline_at": now + UNDELIVERED_AFTER})
+def start_sending(connection: Connection, message_id: str, *, now: datetime, counts: bool = False) -> None:
+    """From here on the agent is told in 24 hours, unless it is delivered or fails first. `counts`: the person counts
+    towards the messaging limit because of it."""
+    deadline_at = now + UNDELIVERED_AFTER
+    connection.execute(
+        _CHANGE,
+        {"row": message_id, "occurred_at": now, "deadline_at": deadline_at, "tier_at": now if counts else None},
+    )
+
+
+def was_not_sent(connection: Connection, message_id: str) -> None:
+    """Nothing reached Meta, or Meta took nothing: nobody counts because of it, and no time runs."""
+    connection.execute(_CHANGE, {"row": message_id, "deadline_at": None, "tier_at": None})
+
+
+def contacts_of(connection: Connection, message_ids: Sequence[str]) -> dict[str, str]:
+    """Whom messages are to, by message id."""
+    rows = connection.execute(
+        select(message.c.id, conversation.c.contact_id)
+        .join(conversation, conversation.c.id == message.c.conversation_id)
+        .where(message.c.id.in_(message_ids))
+    )
+    return {row.id: row.contact_id for row in rows}
+
+
+def people_counted(connection: Connection, *, since: datetime) -> list[tuple[str, datetime]]:
+    """Contacts that count towards the messaging limit, with the time of the last message for which they do."""
+    rows = connection.execute(
+        select(conversation.c.contact_id, func.max(message.c.tier_at))
+        .join(conversation, conversation.c.id == message.c.conversation_id)
+        .where(message.c.tier_at > since)
+        .group_by(conversation.c.contact_id)
+    )
+    return [(contact_id, at) for contact_id, at in rows]
 
 
 def accept(connection: Connection, vault: Vault, message_id: str, *, wamid: str, now: datetime) -> None:

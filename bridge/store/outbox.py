@@ -19,6 +19,7 @@ from sqlalchemy import (
     update,
 )
 
+from bridge.domain.meta_limits import Urgency
 from bridge.domain.model import MessageStatus
 from bridge.domain.notes import Delivery
 from bridge.store import messages
@@ -42,6 +43,8 @@ FROZEN = "effect.frozen"
 OPEN = literals(OPEN_STATES)
 DUE = literals((EffectState.READY, EffectState.UNKNOWN))
 WAITS_FOR_COMPANY = "waits for company"
+PARKED = EPOCH + timedelta(days=365_000)
+"""The time at which nothing is due: such a send waits for a place among the people whom Meta lets us write to."""
 RESENDABLE = (EffectState.UNCONFIRMED, EffectState.FAILED, EffectState.DEAD)
 
 
@@ -52,6 +55,7 @@ class EffectRecord:
     id: str
     conversation_id: str
     lane: Lane
+    urgency: Urgency
     seq: int
     kind: EffectKind
     state: EffectState
@@ -84,6 +88,7 @@ def add(
     message_id: str | None = None,
     ticket_id: str | None = None,
     held_until: datetime | None = None,
+    urgency: Urgency = Urgency.REPLY,
 ) -> str:
     """`held_until` set: it waits for the window, at most until then (business time)."""
     row_id = new_id()
@@ -94,6 +99,7 @@ def add(
             "conversation_id": conversation_id,
             "shard": shard,
             "lane": lane.value,
+            "urgency": urgency.value,
             "seq": seq,
             "kind": kind.value,
             "state": (EffectState.HELD if held_until else EffectState.READY).value,
@@ -136,6 +142,7 @@ def _record(row: Any, vault: Vault) -> EffectRecord:
         id=row.id,
         conversation_id=row.conversation_id,
         lane=Lane(row.lane),
+        urgency=Urgency(row.urgency),
         seq=row.seq,
         kind=EffectKind(row.kind),
         state=EffectState(row.state),
@@ -160,6 +167,7 @@ class DueLane:
     conversation_id: str
     lane: Lane
     shard: int
+    urgency: Urgency = Urgency.REPLY
 
 
 def is_head() -> ColumnElement[bool]:
@@ -180,13 +188,28 @@ def is_head() -> ColumnElement[bool]:
 
 
 def due_lanes(
-    connection: Connection, *, shards: Sequence[int], lane: Lane, now: datetime, real_now: datetime, limit: int
+    connection: Connection,
+    *,
+    shards: Sequence[int],
+    lane: Lane,
+    now: datetime,
+    real_now: datetime,
+    limit: int,
+    urgency: Urgency = Urgency.REPLY,
+    states: Sequence[EffectState] = (EffectState.UNKNOWN, EffectState.READY),
 ) -> list[DueLane]:
-    """Lanes of one kind whose head may be worked on."""
-    values = {"shards": shards, "of_lane": lane.value, "now": now, "real_now": real_now, "limit": limit}
+    """Lanes of one kind whose head is of this urgency, in one of these states, and may be worked on."""
+    values = {
+        "shards": shards,
+        "of_lane": lane.value,
+        "of_urgency": urgency.value,
+        "now": now,
+        "real_now": real_now,
+        "limit": limit,
+    }
     return [
-        DueLane(row.conversation_id, lane, row.shard)
-        for state in (EffectState.UNKNOWN, EffectState.READY)
+        DueLane(row.conversation_id, lane, row.shard, urgency)
+        for state in states
         for row in connection.execute(_DUE_LANES, {**values, "in_state": state.value})
     ]
 
@@ -197,6 +220,7 @@ _DUE_LANES = (
         # Not a plain column: the index in order ends at the limit, the one by shard sorts all that waits.
         (effect.c.shard + 0).in_(bindparam("shards", expanding=True)),
         effect.c.lane == bindparam("of_lane"),
+        effect.c.urgency == bindparam("of_urgency"),
         effect.c.state == bindparam("in_state"),
         effect.c.due_at <= bindparam("now"),
         effect.c.not_before_at <= bindparam("real_now"),
@@ -352,9 +376,40 @@ def release_held(connection: Connection, conversation_id: str, *, now: datetime)
 
 _RELEASE = (
     update(effect)
-    .where(effect.c.conversation_id == bindparam("of_conversation"), effect.c.state == EffectState.HELD.value)
+    .where(
+        effect.c.conversation_id == bindparam("of_conversation"),
+        or_(
+            effect.c.state == EffectState.HELD.value,
+            and_(effect.c.state == EffectState.READY.value, effect.c.due_at == PARKED),
+        ),
+    )
     .values(state=EffectState.READY.value, due_at=EPOCH, expires_at=None)
 )
+
+
+def park(connection: Connection, effect_id: str, *, code: str) -> None:
+    """It waits for a place, however long: nobody looks at it until there is one, or its customer writes."""
+    connection.execute(_CHANGE, {"row": effect_id, "due_at": PARKED, "code": code})
+
+
+def unpark(connection: Connection, *, limit: int, now: datetime, created_before: datetime | None = None) -> int:
+    """The first so many that wait for a place may ask for it: a hint alone, so no fence guards it. How many did.
+
+    `created_before`: those alone that were resolved before then.
+    """
+    waiting = (
+        select(effect.c.id)
+        .where(
+            effect.c.state == EffectState.READY.value,
+            effect.c.lane == Lane.WHATSAPP.value,
+            effect.c.due_at == PARKED,
+            *(() if created_before is None else (effect.c.created_at <= created_before,)),
+        )
+        .order_by(effect.c.urgency, effect.c.id)
+        .limit(limit)
+    )
+    called = update(effect).where(effect.c.id.in_(waiting.scalar_subquery())).values(due_at=now)
+    return connection.execute(called).rowcount
 
 
 def load_waiting_sends(connection: Connection, vault: Vault, conversation_id: str) -> list[EffectRecord]:

@@ -291,13 +291,15 @@ class EffectRow(SQLModel, table=True):
     __tablename__ = "effect"
     __table_args__ = (
         Index("ix_effect_due", "state", "shard", "due_at"),
-        Index("ix_effect_order", "state", "lane", "due_at", "id"),
+        Index("ix_effect_urgency", "state", "lane", "urgency", "due_at", "id"),
         Index("ix_effect_lane", "conversation_id", "lane", "state", "seq"),
     )
     id: str = Field(primary_key=True)
     conversation_id: str = Field(foreign_key="conversation.id")
     shard: int
     lane: str
+    urgency: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
+    """Of what waits, the smallest number goes first (`bridge.domain.meta_limits.Urgency`)."""
     seq: int
     kind: str
     state: str
@@ -347,6 +349,7 @@ class MessageRow(SQLModel, table=True):
         UniqueConstraint("channel_id", "wamid_index"),
         Index("ix_message_deadline_at", "deadline_at"),
         Index("ix_message_conversation_id", "conversation_id", "created_at"),
+        Index("ix_message_tier_at", "tier_at", postgresql_where=text("tier_at IS NOT NULL")),
         Index(
             "ix_message_about_index",
             "about_index",
@@ -373,6 +376,8 @@ class MessageRow(SQLModel, table=True):
     deadline_at: datetime | None = _time_or_none()
     """When the agent is told that it is still not delivered; None once it is, or was told."""
     error_code: int | None = None
+    tier_at: datetime | None = _time_or_none()
+    """Since when the person counts towards the messaging limit because of this message; business time."""
     created_at: datetime = _time()
 
 
@@ -448,6 +453,33 @@ class SettingRow(SQLModel, table=True):
     value: bytes = _sealed()
 
 
+class NumberLimitRow(SQLModel, table=True):
+    """What Meta allows a number, in its own words (`bridge.domain.number_facts`), and when it was asked last."""
+
+    __tablename__ = "number_limit"
+    channel_id: str = Field(primary_key=True)
+    claimed_at: datetime = _time()
+    facts: str = "{}"
+    """JSON; nothing of it is personal."""
+
+
+class LimitSampleRow(SQLModel, table=True):
+    """How much of the limits was used at a time, so that it can be plotted and continued. Business time."""
+
+    __tablename__ = "limit_sample"
+    channel_id: str = Field(primary_key=True)
+    taken_at: datetime = Field(sa_type=UtcMicroseconds, primary_key=True)
+    people: int
+    tier: int | None = None
+    """Unique people in 24 hours; -1 without a limit, None while not known."""
+    sent: int
+    """Messages sent since the sample before."""
+    waiting_replies: int
+    waiting_transactions: int
+    waiting_marketing: int
+    quality: str | None = None
+
+
 class AlarmRow(SQLModel, table=True):
     """Something that a person should look at. No personal data."""
 
@@ -511,6 +543,8 @@ media = _table(MediaRow)
 gate = _table(GateRow)
 feed = _table(FeedRow)
 setting = _table(SettingRow)
+number_limit = _table(NumberLimitRow)
+limit_sample = _table(LimitSampleRow)
 alarm = _table(AlarmRow)
 admin_token = _table(AdminTokenRow)
 audit = _table(AuditRow)

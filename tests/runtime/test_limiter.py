@@ -10,9 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from redis.asyncio import Redis
 
-from bridge.domain import throttle
 from bridge.domain.throttle import PAIR_BURST, PAIR_SECONDS, PairLimit, RollingWindow
-from bridge.runtime.limiter import PREFIX, Bucket, Buckets, HelpdeskBudget, SendLimits, Usage
+from bridge.runtime.limiter import PREFIX, Bucket, Buckets, HelpdeskBudget, Usage
 from bridge.runtime.metrics import WorkerMetrics, read_counters
 from connectors.errors import RateLimited
 from connectors.interface import Draw
@@ -235,36 +234,6 @@ async def test_nothing_of_a_limit_stays_in_redis_for_ever(buckets: Buckets, redi
     assert len(keys) == 4
     for key in keys:
         assert 0 < await redis.ttl(key) <= 3700
-
-
-# What Meta allows
-
-
-async def test_send_names_the_limit_that_holds_it_back(redis: Redis) -> None:
-    limits = SendLimits(Buckets(redis, scope="wa"))
-    assert await limits.take("c1") == (0, None)
-    await limits.close("pair", contact_id="c1", seconds=20)
-    assert (await limits.take("c1"))[1] == "pair"
-    assert await limits.take("c2") == (0, None)
-    await limits.close("throughput", contact_id="c2", seconds=20)
-    assert (await limits.take("c3"))[1] == "throughput"
-
-
-async def test_one_number_never_sends_more_than_meta_takes_in_a_second(redis: Redis) -> None:
-    limits = SendLimits(Buckets(redis, scope="wa"))
-    began = await now_of(redis)
-    taken = await asyncio.gather(*(limits.take(f"c{number}") for number in range(200)))
-    seconds = int(await now_of(redis) - began) + 1
-    assert [wait for wait, _ in taken].count(0) >= throttle.THROUGHPUT_PER_SECOND
-    assert [wait for wait, _ in taken].count(0) <= throttle.THROUGHPUT_PER_SECOND * seconds
-
-
-async def test_send_waits_while_redis_is_away(nowhere: Redis) -> None:
-    limits = SendLimits(Buckets(nowhere, scope="wa"))
-    wait, limit = await limits.take("c1")
-    assert wait > 0
-    assert limit == "redis"
-    await limits.close("pair", contact_id="c1", seconds=20)
 
 
 # What the helpdesk allows
