@@ -4,7 +4,6 @@ Exit codes: 0 done, 1 failed, 2 wrong usage. Commands import what they need when
 """
 
 import json
-import re
 import signal
 import sys
 from collections.abc import Iterator, Sequence
@@ -307,7 +306,7 @@ def tokens_create(
     settings = _for_data()
     from bridge.runtime import tokens as tokens_role
 
-    if not re.fullmatch(tokens_role.NAME_PATTERN, name):
+    if not tokens_role.is_name(name):
         raise typer.BadParameter("a name is 1 to 64 letters, digits, spaces and . _ @ -", param_hint="NAME")
     valid_for = None if days is None else timedelta(days=days)
     made, secret = tokens_role.create_by_command(settings, name=name, role=role, valid_for=valid_for)

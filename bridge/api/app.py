@@ -11,7 +11,7 @@ from typing import Any
 from fastapi import APIRouter, FastAPI, Security
 from fastapi.security import HTTPBearer
 
-from bridge.api import administration, channels, conversations, events, landing
+from bridge.api import administration, channels, conversations, events
 from bridge.api.context import ApiContext
 from bridge.api.problems import RESPONSES, Problem, tell_problems
 
@@ -52,5 +52,4 @@ def build_face(context: ApiContext) -> FastAPI:
     tell_problems(app)
     for router in ROUTERS:
         app.include_router(router, dependencies=[Security(_BEARER)], responses=RESPONSES)
-    app.include_router(landing.router)
     return app

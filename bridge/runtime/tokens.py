@@ -1,5 +1,6 @@
 """Tokens for people and programs: made, listed and ended, each on record."""
 
+import re
 import secrets
 from datetime import timedelta
 
@@ -18,6 +19,10 @@ NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9 ._@-]{0,63}$"
 PREFIX = "dbt_"
 """Tokens are known by it when they turn up where they should not."""
 COMMAND_LINE = "command line"
+
+
+def is_name(text: str) -> bool:
+    return re.fullmatch(NAME_PATTERN, text) is not None
 
 
 class TokenRefused(OperatorError):

@@ -16,10 +16,11 @@ import uvloop
 from prometheus_client import CollectorRegistry
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from bridge.api.app import build_face
 from bridge.api.context import ApiContext
+from bridge.console.app import add_console
 from bridge.domain.roles import Caller
 from bridge.runtime import exposition, told, wiring
 from bridge.runtime.bell import Bell
@@ -228,7 +229,7 @@ async def _open_services(
                 identify=lambda token: identify(store, token),
                 render_metrics=lambda: exposition.render(prometheus, store, redis),
                 metrics=metrics,
-                face=build_face(
+                face=_build_face(
                     ApiContext(
                         settings=settings,
                         store=store,
@@ -259,6 +260,12 @@ async def _refresh(store: Store, channel: Channel, rings: HelpdeskRings, *, own_
         except StoreUnavailable:
             log.warning("store.unavailable")
         await asyncio.sleep(REFRESH_SECONDS)
+
+
+def _build_face(context: ApiContext) -> ASGIApp:
+    face = build_face(context)
+    add_console(face)
+    return face
 
 
 async def identify(store: Store, token: str) -> Caller | None:

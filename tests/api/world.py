@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 
 from bridge.api.app import build_face
 from bridge.api.context import ApiContext
+from bridge.console.app import add_console
 from bridge.domain.inbox_item import InboxItem, InboxKind
 from bridge.domain.roles import Caller, Role
 from bridge.runtime import tokens, web, wiring
@@ -85,6 +86,8 @@ async def open_world(database_url: str, folder: Path) -> AsyncIterator[World]:
         async def render_metrics() -> bytes:
             return b""
 
+        face = build_face(ApiContext(settings, store, ring, check_readiness))
+        add_console(face)
         app = build_app(
             EdgeServices(
                 app_secrets=["s"],
@@ -97,7 +100,7 @@ async def open_world(database_url: str, folder: Path) -> AsyncIterator[World]:
                 identify=lambda token: web.identify(store, token),
                 render_metrics=render_metrics,
                 metrics=EdgeMetrics(CollectorRegistry()),
-                face=build_face(ApiContext(settings, store, ring, check_readiness)),
+                face=face,
             )
         )
         secrets: dict[Role | None, str | None] = {None: None, Role.ADMIN: ADMIN_TOKEN}

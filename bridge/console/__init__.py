@@ -1,0 +1,1 @@
+"""The console: pages for people at `/`, rendered here, complete without JavaScript, entered with a token."""
