@@ -17,6 +17,8 @@ from sandbox.whatsapp.media import Media, MediaStore
 from sandbox.whatsapp.network import Network
 from sandbox.whatsapp.people import Account, Book, Customer, Message
 from sandbox.whatsapp.sender import Delivery, WebhookSender
+from sandbox.whatsapp.standing import Standing
+from sandbox.whatsapp.standing_control import StandingControl
 from sandbox.whatsapp.subscriptions import AppSubscription, Subscriptions
 from sandbox.whatsapp.templates.api import TemplateApi
 from sandbox.whatsapp.templates.control import TemplateControl
@@ -54,6 +56,7 @@ class WhatsApp:
             notify=notify,
         )
         self._reviewing: asyncio.Task[None] | None = None
+        standing = Standing()
         self._network = Network(
             book=self._book,
             faults=self.faults,
@@ -64,6 +67,7 @@ class WhatsApp:
             accounts=self._accounts,
             media=self._media,
             templates=self._templates,
+            standing=standing,
         )
         self._graph = Graph(
             accounts=self._accounts,
@@ -76,6 +80,10 @@ class WhatsApp:
             clock=clock,
             media=self._media,
             notify=notify,
+            standing=standing,
+        )
+        self._standing_control = StandingControl(
+            accounts=self._accounts, standing=standing, network=self._network, sender=self._sender, clock=clock
         )
         self._template_control = TemplateControl(desk=self._templates)
         self._control = CustomerControl(
@@ -94,7 +102,7 @@ class WhatsApp:
 
     def control_routes(self) -> list[Route]:
         """To be mounted under `/sandbox/api`."""
-        return [*self._template_control.routes(), *self._control.routes()]
+        return [*self._template_control.routes(), *self._standing_control.routes(), *self._control.routes()]
 
     def setup(self, wish: dict[str, Any]) -> None:
         """Add a number, or change what is given of a known one. Raises ValueError for what is missing or unknown."""

@@ -40,6 +40,7 @@ CATALOGUE: dict[int, tuple[int, str]] = {
     131045: (500, "Incorrect certificate"),
     131047: (400, "Re-engagement message"),
     131048: (400, "Spam rate limit hit"),
+    131064: (400, "Messaging limit reached due to template classification violations"),
     131049: (400, "This message was not delivered to maintain healthy ecosystem engagement"),
     131050: (400, "User has stopped receiving marketing messages"),
     131051: (400, "Unsupported message type"),

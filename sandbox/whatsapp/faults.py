@@ -38,9 +38,19 @@ SWITCHES: dict[str, Switch] = {
         10.0, "How long a webhook may take to be answered (unconfirmed: Meta does not say)."
     ),
     # limits
-    "throughput_per_second": Switch(80, "Messages a second and number, both directions, before 130429; 0 is no limit."),
+    "throughput_per_second": Switch(
+        80, "Messages a second and number, both directions, before 130429; 80: as its level says; 0 is no limit."
+    ),
     "inbound_counts": Switch(True, "Messages of customers count towards the throughput of the number."),
     "pair_limit": Switch(True, "One message per 6 s and customer; a burst of up to 45 within 6 s borrows (131056)."),
+    "messaging_limit": Switch(True, "The messaging limit of the portfolio is enforced."),
+    "messaging_limit_code": Switch(131048, "The code for one person too many (unconfirmed; 131064 is the other)."),
+    "messaging_limit_sync": Switch(
+        False, "One person too many is refused at once instead of by a status (unconfirmed)."
+    ),
+    "marketing_per_day": Switch(5, "Marketing templates a person gets in 24 hours before 131049; 0 is no limit."),
+    "management_calls_per_hour": Switch(5000, "Calls an hour that manage an account before 80007; 0 is no limit."),
+    "usage_headers": Switch(True, "Answers tell how much of the call limits is used."),
     "free_tier_messages": Switch(1000, "Free service messages per number and month; later ones are `regular`."),
     "free_tier_enforced": Switch(
         False, "Without a payment method: past the free tier, sends fail with 131042 (unconfirmed)."

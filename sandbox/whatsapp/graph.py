@@ -25,6 +25,7 @@ from sandbox.whatsapp.media import MIME_TYPES, UPLOAD_LIFE_SECONDS, MediaStore, 
 from sandbox.whatsapp.network import Network
 from sandbox.whatsapp.people import Account, Message
 from sandbox.whatsapp.sender import WebhookSender
+from sandbox.whatsapp.standing import Standing
 from sandbox.whatsapp.subscriptions import AppSubscription, Subscriptions, handshake
 from sandbox.whatsapp.templates.api import TemplateApi
 from sandbox.whatsapp.templates.records import Template
@@ -82,8 +83,10 @@ class Graph:
         clock: SandboxClock,
         media: MediaStore,
         notify: Callable[[str], None],
+        standing: Standing,
     ) -> None:
         self._accounts = accounts
+        self._standing = standing
         self._clock = clock
         self._media = media
         self._templates = templates
@@ -133,12 +136,46 @@ class Graph:
                     raise RefusedError(2, injected=True)
                 if not VERSION.match(request.path_params.get("version", "")):
                     raise RefusedError(2500, "Unknown path components: the version is missing or unknown.")
+                self._count_call(request)
                 response: Response = await answer(request)
             except RefusedError as refused:
                 response = self._refuse(request, refused)
+            response.headers.update(self._usage_of(request))
             return response
 
         return endpoint
+
+    def _count_call(self, request: Request) -> None:
+        """Calls that manage an account are limited; sending and media are not (fact sheet WhatsApp 5.5)."""
+        account = self._managed(request)
+        per_hour = int(self._faults.number("management_calls_per_hour"))
+        if account is not None and not self._standing.call(account.waba_id, now=time.monotonic(), per_hour=per_hour):
+            raise RefusedError(80007, "There have been too many calls to this WhatsApp Business account.")
+
+    def _managed(self, request: Request) -> Account | None:
+        """The account that a call manages, None for calls of another kind."""
+        if request.url.path.endswith(("/messages", "/media")):
+            return None
+        asked = request.path_params.get("id")
+        return next((one for one in self._accounts.values() if asked in (one.waba_id, one.phone_number_id)), None)
+
+    def _usage_of(self, request: Request) -> dict[str, str]:
+        asked = request.path_params.get("id")
+        account = next((one for one in self._accounts.values() if asked in (one.waba_id, one.phone_number_id)), None)
+        if account is None or not self._faults.on("usage_headers"):
+            return {}
+        per_hour = int(self._faults.number("management_calls_per_hour"))
+        percent, minutes = self._standing.usage(account.waba_id, now=time.monotonic(), per_hour=per_hour)
+        used = {"call_count": percent, "total_cputime": 1, "total_time": 1}
+        kinds = [
+            {"type": "whatsapp_business_management", **used, "estimated_time_to_regain_access": minutes},
+            {"type": "whatsapp", "call_count": 1, "total_cputime": 1, "total_time": 1}
+            | {"estimated_time_to_regain_access": 0},
+        ]
+        return {
+            "x-app-usage": orjson.dumps(used).decode(),
+            "x-business-use-case-usage": orjson.dumps({account.waba_id: kinds}).decode(),
+        }
 
     def _refuse(self, request: Request, refused: RefusedError) -> Response:
         where = f"{request.method} /{request.path_params.get('id', '')}"
@@ -507,17 +544,17 @@ class Graph:
             "display_phone_number": account.display_phone_number,
             "verified_name": account.verified_name,
             "status": "CONNECTED",
-            "quality_rating": "GREEN",
+            "quality_rating": account.quality,
             "name_status": "APPROVED",
             "new_name_status": "NONE",
             "code_verification_status": "VERIFIED",
             "account_mode": "LIVE",
             "platform_type": "CLOUD_API",
-            "throughput": {"level": "STANDARD"},
-            "whatsapp_business_manager_messaging_limit": "TIER_250",
+            "throughput": {"level": account.level},
+            "whatsapp_business_manager_messaging_limit": self._standing.of(account.portfolio_id).tier,
             "is_official_business_account": False,
             "is_pin_enabled": True,
-            "is_on_biz_app": False,
+            "is_on_biz_app": account.on_biz_app,
             "webhook_configuration": {key: url for key, url in configuration.items() if url},
             "health_status": self._health(account, "PHONE_NUMBER"),
             "last_onboarded_time": "2026-09-01T08:00:00+0000",
@@ -535,12 +572,12 @@ class Graph:
             "account_review_status": "APPROVED",
             "business_verification_status": "verified",
             "ownership_type": "SELF",
-            "owner_business_info": {"id": "880000000000003", "name": account.verified_name},
+            "owner_business_info": {"id": account.portfolio_id, "name": account.verified_name},
             "message_template_namespace": "0f3f4f1c_0000_4000_8000_5a0d0b0c0d0e",
             "is_enabled_for_insights": True,
             "disable_marketing_messages_on_cloud_api": False,
             "marketing_messages_onboarding_status": "ELIGIBLE",
-            "whatsapp_business_manager_messaging_limit": "TIER_250",
+            "whatsapp_business_manager_messaging_limit": self._standing.of(account.portfolio_id).tier,
             "health_status": self._health(account, "WABA"),
         }
 
@@ -548,7 +585,7 @@ class Graph:
         blocked = self._faults.on("billing")
         entities: list[dict[str, Any]] = [
             {"entity_type": "WABA", "id": account.waba_id, "can_send_message": "BLOCKED" if blocked else "AVAILABLE"},
-            {"entity_type": "BUSINESS", "id": "880000000000003", "can_send_message": "AVAILABLE"},
+            {"entity_type": "BUSINESS", "id": account.portfolio_id, "can_send_message": "AVAILABLE"},
             {"entity_type": "APP", "id": account.app_id, "can_send_message": "AVAILABLE"},
         ]
         if blocked:

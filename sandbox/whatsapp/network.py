@@ -18,6 +18,7 @@ from sandbox.whatsapp.limits import PairLimit, Throughput
 from sandbox.whatsapp.media import KINDS, MediaStore, problem_of
 from sandbox.whatsapp.people import Account, Book, Customer, Message, new_user_id
 from sandbox.whatsapp.sender import Update, WebhookSender
+from sandbox.whatsapp.standing import COEXISTENCE_PER_SECOND, LEVELS, Standing
 from sandbox.whatsapp.templates.desk import TemplateDesk
 from sandbox.whatsapp.templates.records import Template
 from sandbox.whatsapp.validate import Send, words_of
@@ -65,8 +66,11 @@ class Network:
         accounts: dict[str, Account],
         media: MediaStore,
         templates: TemplateDesk,
+        standing: Standing,
     ) -> None:
         self._book = book
+        self._standing = standing
+        self._maintained_until: dict[str, float] = {}
         self._templates = templates
         templates.released = self._release_assessed
         self._faults = faults
@@ -96,13 +100,17 @@ class Network:
         if (code := self._faults.take_failure("sync")) is not None:
             raise RefusedError(code, injected=True)
         throughput = self._throughput.setdefault(account.phone_number_id, Throughput())
-        if throughput.full(now=now, per_second=int(self._faults.number("throughput_per_second"))):
+        if self._maintained_until.get(account.phone_number_id, 0.0) > now:
+            raise RefusedError(131057)
+        if throughput.full(now=now, per_second=self.per_second(account)):
             raise RefusedError(130429)
         pair = (account.phone_number_id, customer.id if customer is not None else send.recipient)
         if self._faults.on("pair_limit") and not self._pairs.allows(pair, now=now):
             raise RefusedError(131056)
         unfit = self._unfit(account, send)
         fate, injected = self._fate(account, customer, send, template)
+        if not fate and customer is not None and template is not None:
+            fate = self._outreach_fate(account, customer, template)
         if unfit and not fate:
             fate = 131053
         if fate == 131047 and self._faults.on("window_error_sync"):
@@ -193,6 +201,34 @@ class Network:
         if self._faults.on("free_tier_enforced") and self._free_tier_used(account):
             return 131042, False
         return 0, False
+
+    def _outreach_fate(self, account: Account, customer: Customer, template: Template) -> int:
+        """The code with which a template fails for what the business has used up, 0 for none. Raises RefusedError."""
+        portfolio, now = self._standing.of(account.portfolio_id), self._clock.timestamp()
+        if not self.window_open(account, customer):
+            code = int(self._faults.number("messaging_limit_code"))
+            if portfolio.is_restricted:
+                return 131048
+            if self._faults.on("messaging_limit") and portfolio.is_full_for(customer.id, now):
+                if self._faults.on("messaging_limit_sync"):
+                    raise RefusedError(code)
+                return code
+            portfolio.count(customer.id, now)
+        per_day = int(self._faults.number("marketing_per_day"))
+        if template.category == "MARKETING" and portfolio.spares(customer.id, now, per_day=per_day):
+            return 131049
+        return 0
+
+    def per_second(self, account: Account) -> int:
+        """What the number may send and receive in a second; 0 for no limit."""
+        wanted = int(self._faults.number("throughput_per_second"))
+        if wanted != LEVELS["STANDARD"]:
+            return wanted
+        return COEXISTENCE_PER_SECOND if account.on_biz_app else LEVELS[account.level]
+
+    def begin_maintenance(self, account: Account, *, seconds: float) -> None:
+        """The number's throughput is being changed: calls fail with 131057 for so long (real seconds)."""
+        self._maintained_until[account.phone_number_id] = time.monotonic() + seconds
 
     def _may_react(self, customer: Customer, target_id: str) -> bool:
         target = self._book.messages.get(target_id)
@@ -476,6 +512,8 @@ class Network:
         self._book.clear()
         self._throughput.clear()
         self._pairs.clear()
+        self._standing.reset()
+        self._maintained_until.clear()
         self._held.clear()
         self._typing.clear()
         self.refused.clear()
@@ -484,11 +522,13 @@ class Network:
     def dump(self) -> dict[str, Any]:
         """JSON-able (orjson): refusals and statuses that are held back."""
         held = [{"phone_number_id": u.account.phone_number_id, "value": u.value, "cause": u.cause} for u in self._held]
-        return {"refused": [asdict(one) for one in self.refused], "held": held}
+        refused = [asdict(one) for one in self.refused]
+        return {"refused": refused, "held": held, "standing": self._standing.dump()}
 
     def load(self, kept: dict[str, Any]) -> None:
         """What `dump` of an earlier run told."""
         self.refused.extend(Refused(**one) for one in kept.get("refused", ()))
+        self._standing.load(kept.get("standing", {}))
         self._held = [
             Update(self._accounts[one["phone_number_id"]], "messages", one["value"], cause=one["cause"])
             for one in kept.get("held", ())

@@ -20,6 +20,10 @@ class Account:
     override_callback_uri: str = ""
     free_month: str = ""
     free_used: int = 0
+    portfolio_id: str = "880000000000003"
+    level: str = "STANDARD"
+    quality: str = "GREEN"
+    on_biz_app: bool = False
 
     @property
     def digits(self) -> str:
