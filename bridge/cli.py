@@ -9,13 +9,14 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, is_dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
+from bridge.domain.consent import ConsentAction
 from bridge.domain.roles import Role
 
 if TYPE_CHECKING:
@@ -36,6 +37,10 @@ helpdesks = typer.Typer(
     help="Helpdesks: which there are, and whether one keeps the contract.", no_args_is_help=True, rich_markup_mode=None
 )
 app.add_typer(helpdesks, name="connectors")
+consent = typer.Typer(
+    help="Who wants marketing messages and who does not: the ledger.", no_args_is_help=True, rich_markup_mode=None
+)
+app.add_typer(consent, name="consent")
 tokens = typer.Typer(help="Tokens for the API and the console.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(tokens, name="tokens")
 keys = typer.Typer(help="The keys that content is encrypted with.", no_args_is_help=True, rich_markup_mode=None)
@@ -291,6 +296,54 @@ def connectors_verify(
 
     environ = environment_beside_sandbox(load_environment(Path.cwd()))
     _print_findings(connector_trial.run(name, environ), as_json=as_json)
+
+
+@consent.command("export")
+def consent_export(
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV instead of JSON, a line each.")] = False,
+) -> None:
+    """Print the whole ledger, newest first, with numbers and details: a JSON object a line, or CSV."""
+    import csv
+
+    settings = _for_data()
+    from bridge.runtime import consent_ledger
+
+    table = csv.writer(sys.stdout)
+    if as_csv:
+        table.writerow(consent_ledger.COLUMNS)
+
+    def write(line: object) -> None:
+        values = _plain(line)
+        if as_csv:
+            table.writerow([_cell(values[name]) for name in consent_ledger.COLUMNS])
+        else:
+            typer.echo(json.dumps(values, default=_jsonable, ensure_ascii=False))
+
+    consent_ledger.export(settings, write)
+
+
+def _cell(value: object) -> str:
+    """A value that no spreadsheet takes for a formula."""
+    text = "" if value is None else str(_jsonable(value) if isinstance(value, datetime) else value)
+    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
+
+
+@consent.command("record")
+def consent_record(
+    who: Annotated[str, typer.Argument(help="The number in any spelling of digits, or the BSUID.", metavar="WHO")],
+    action: Annotated[ConsentAction, typer.Argument(help="What they said.")],
+    detail: Annotated[str, typer.Option("--how", help="How they said it, e.g. 'web form, 3 May 2026'.")],
+    at: Annotated[datetime | None, typer.Option(help="When, in UTC; left out: now.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Put on record what a customer said of marketing messages."""
+    settings = _for_data()
+    from bridge.runtime import consent_ledger
+
+    contact_id = consent_ledger.record(
+        settings, who=who, action=action, detail=detail, at=None if at is None else at.replace(tzinfo=UTC)
+    )
+    typer.echo(json.dumps({"contact_id": contact_id}) if as_json else f"on record for contact {contact_id}")
 
 
 @tokens.command("create")

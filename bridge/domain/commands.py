@@ -12,6 +12,8 @@ class Command(StrEnum):
     STATUS = "status"
     RESEND = "resend"
     HOLD_CANCEL = "hold cancel"
+    OPT_OUT = "opt-out"
+    OPT_IN = "opt-in"
     HELP = "help"
     """Anything else: answered by the list."""
 
@@ -20,16 +22,38 @@ DESCRIPTIONS = {
     Command.STATUS: phrase("the window, held replies, limits and the last deliveries"),
     Command.RESEND: phrase("send every unconfirmed or failed reply of this ticket again"),
     Command.HOLD_CANCEL: phrase("drop the replies of this ticket that wait for the window"),
+    Command.OPT_OUT: phrase(
+        "put on record that the customer wants no marketing messages; say how you know, if you like"
+    ),
+    Command.OPT_IN: phrase("put on record that the customer wants marketing messages; say when and how they agreed"),
 }
+_WITH_WORDS = (Command.OPT_OUT, Command.OPT_IN)
+"""What follows is the agent's own words."""
 _DIRECTION_MARKS = re.compile("[\u200e\u200f\u061c\u202a-\u202e\u2066-\u2069]")
 """Unseen signs that come along when a command is copied from a text that runs from right to left."""
 
 
 def parse_command(note: str) -> Command | None:
     """The command in a private note's plain text; None when the note is none."""
-    first_line = _DIRECTION_MARKS.sub("", note).strip().split("\n", 1)[0]
-    words = first_line.replace("\u00a0", " ").casefold().split()
-    if not words or words[0] != PREFIX:
+    words = _words(note)
+    if not words or words[0].casefold() != PREFIX:
         return None
-    rest = " ".join(words[1:])
-    return next((command for command in DESCRIPTIONS if command.value == rest), Command.HELP)
+    rest = " ".join(words[1:]).casefold()
+    return next(
+        (
+            command
+            for command in DESCRIPTIONS
+            if command.value == rest or (command in _WITH_WORDS and rest.startswith(f"{command.value} "))
+        ),
+        Command.HELP,
+    )
+
+
+def words_after(note: str) -> str:
+    """What stands behind a one-word command in its line, as it was written."""
+    return " ".join(_words(note)[2:])
+
+
+def _words(note: str) -> list[str]:
+    first_line = _DIRECTION_MARKS.sub("", note).strip().split("\n", 1)[0]
+    return first_line.replace("\u00a0", " ").split()

@@ -7,6 +7,7 @@ from typing import assert_never
 
 from bridge.domain import notes
 from bridge.domain.commands import Command, parse_command
+from bridge.domain.consent import ConsentAction
 from bridge.domain.customer_service_window import CustomerServiceWindow
 from bridge.domain.model import DeliveryFailure
 from bridge.domain.speech import Note
@@ -99,8 +100,26 @@ class GiveUp:
     """The refused reply failed for good (`/wa resend` may send it again)."""
 
 
+@dataclass(frozen=True, slots=True)
+class RecordConsent:
+    """The agent's word on what the customer said of marketing."""
+
+    action: ConsentAction
+    detail: str = field(repr=False)
+
+
 Effect = (
-    PostMessage | SendText | AddNote | ReleaseHeld | DropHeld | Resend | HoldAgain | TryAgain | WaitForOperator | GiveUp
+    PostMessage
+    | SendText
+    | AddNote
+    | ReleaseHeld
+    | DropHeld
+    | Resend
+    | HoldAgain
+    | TryAgain
+    | WaitForOperator
+    | GiveUp
+    | RecordConsent
 )
 
 
@@ -134,6 +153,8 @@ class AgentCommanded:
     held_count: int
     resendable_count: int
     status_report: Note | str = field(repr=False)
+    words: str = field(default="", repr=False)
+    """What the agent added to the command."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +223,12 @@ def _agent_commanded(window: CustomerServiceWindow, event: AgentCommanded, *, no
             if window.is_open(now):
                 return (Resend(held=False), AddNote(notes.resending(event.resendable_count)))
             return (Resend(held=True), AddNote(notes.resend_waits(event.resendable_count)))
+        case Command.OPT_OUT:
+            return (RecordConsent(ConsentAction.OPT_OUT, event.words), AddNote(notes.opt_out_recorded()))
+        case Command.OPT_IN if not event.words:
+            return (AddNote(notes.opt_in_needs_words()),)
+        case Command.OPT_IN:
+            return (RecordConsent(ConsentAction.OPT_IN, event.words), AddNote(notes.opt_in_recorded()))
         case Command.HELP:
             return (AddNote(notes.command_list()),)
         case _:

@@ -65,6 +65,8 @@ class InboundMessage:
     text: str = field(repr=False)
     opens_window: bool
     quoted: Wamid | None = field(default=None, repr=False)
+    is_referred: bool = False
+    """It came by an advertisement or a page's button (fact sheet WhatsApp 1.6.4)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +105,18 @@ class StatusUpdate:
     key: str | None
     error_code: int | None
     error_details: str | None = field(repr=False)
+    free_entry_until: datetime | None = None
+    """Until when Meta says that a free entry point is open (fact sheet WhatsApp 1.8)."""
+
+
+@dataclass(frozen=True, slots=True)
+class MarketingPreference:
+    """What somebody told WhatsApp of our marketing messages. `word` is Meta's for it."""
+
+    sender: Sender
+    at: datetime
+    wants_marketing: bool
+    word: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from bridge.domain.customer_service_window import CustomerServiceWindow, WindowS
 from bridge.domain.model import DeliveryFailure, MessageStatus
 from bridge.domain.speech import Note, Speech, note, phrase
 from bridge.domain.text import preview
+from templates_registry.sending_rules import Consent
 
 QUOTE_CHARACTERS = 80
 
@@ -276,6 +277,41 @@ def command_was_public(speech: Speech, command: str) -> str:
 
 
 @note
+def opted_out(speech: Speech, word: str) -> str:
+    return speech.say(
+        "The customer wrote {word}: no marketing messages are sent to them from now on.\n"
+        "Your replies and service templates still reach them. If something else was meant, write a private note: "
+        "/wa opt-in and how you know",
+        word=quote(word),
+    )
+
+
+@note
+def opted_in(speech: Speech, word: str) -> str:
+    return speech.say("The customer wrote {word}: marketing messages may be sent to them again.", word=quote(word))
+
+
+@note
+def opt_out_recorded(speech: Speech) -> str:
+    return speech.say(
+        "On record: the customer wants no marketing messages, and none are sent. Your replies and service templates "
+        "still reach them."
+    )
+
+
+@note
+def opt_in_recorded(speech: Speech) -> str:
+    return speech.say("On record with your words: the customer wants marketing messages.")
+
+
+@note
+def opt_in_needs_words(speech: Speech) -> str:
+    return speech.say(
+        "Nothing was put on record: say when and how the customer agreed, for instance /wa opt-in by phone on 3 May"
+    )
+
+
+@note
 def resending(speech: Speech, count: int) -> str:
     if count == 0:
         return speech.say("No WhatsApp reply of this ticket is unconfirmed or failed: nothing to send again.")
@@ -334,6 +370,18 @@ _STATUS_WORDS = {
 }
 
 
+_MARKETING_WORDS = {
+    Consent.GIVEN: phrase("Marketing messages: the customer has agreed to them"),
+    Consent.NOT_ASKED: phrase("Marketing messages: the customer was not asked, so none are sent"),
+    Consent.WITHDRAWN: phrase("Marketing messages: the customer does not want them, so none are sent"),
+}
+
+
+@note
+def marketing_line(speech: Speech, consent: Consent) -> str:
+    return speech.say(_MARKETING_WORDS[consent])
+
+
 @note
 def limits_stopped(speech: Speech, *, code: str, action: str) -> str:
     return speech.say(
@@ -363,12 +411,27 @@ def status_report(
     held_count: int,
     waiting: int,
     limits: Sequence[Note],
+    marketing: Note,
+    free_entry_until: datetime | None,
 ) -> str:
+    """`free_entry_until`: set while a free entry point is open."""
     lines = [
         _window_line(speech, window, now),
+        *(
+            [
+                speech.say(
+                    "The customer came by an advertisement: until {until} templates cost nothing. Free text needs the "
+                    "window all the same.",
+                    until=at(free_entry_until),
+                )
+            ]
+            if free_entry_until
+            else ()
+        ),
         speech.say("Held: {count}", count=held_count),
         speech.say("Waiting to be sent: {count}", count=waiting),
         *(limit.told(speech) for limit in limits),
+        marketing.told(speech),
         speech.say("Last replies:") if deliveries else speech.say("Last replies: none"),
     ]
     for delivery in deliveries:

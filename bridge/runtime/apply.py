@@ -7,6 +7,7 @@ from typing import assert_never
 from sqlalchemy import Connection
 
 from bridge.domain import notes
+from bridge.domain.consent import ConsentEntry, ConsentSource
 from bridge.domain.decide import (
     AddNote,
     Decision,
@@ -14,6 +15,7 @@ from bridge.domain.decide import (
     GiveUp,
     HoldAgain,
     PostMessage,
+    RecordConsent,
     ReleaseHeld,
     Resend,
     SendText,
@@ -24,7 +26,7 @@ from bridge.domain.retry import backoff
 from bridge.domain.speech import Note
 from bridge.domain.window_timer import first_look_at
 from bridge.runtime.services import Moment, Services
-from bridge.store import conversations, messages, outbox
+from bridge.store import consents, conversations, messages, outbox
 from bridge.store.conversations import Conversation
 from bridge.store.messages import Outbound
 from bridge.store.outbox import EffectRecord
@@ -134,6 +136,9 @@ def apply(
             case GiveUp():
                 assert subject.send is not None
                 outbox.set_state(connection, [subject.send.id], EffectState.FAILED, code=subject.send.code)
+            case RecordConsent(action=action, detail=detail):
+                entry = ConsentEntry(action, ConsentSource.AGENT, moment.business, detail=detail)
+                consents.add(connection, services.vault, current.contact_id, entry, now=moment.business)
             case _:
                 assert_never(effect)
 

@@ -372,6 +372,8 @@ class Drain:
                 for letters in found.letters.values()
             )
         )
+        for wishes in found.wishes:
+            await self._guard_entries(lease, [wishes.entry], intake.take_wishes(self._services, lease, wishes))
         for start in range(0, len(found.reports), intake.STATUSES_AT_ONCE):
             reports = found.reports[start : start + intake.STATUSES_AT_ONCE]
             await self._guard_entries(

@@ -12,9 +12,16 @@ from bridge.domain import notes
 from bridge.domain.decide import CustomerWrote, DeliveryRefused, FailureMeaning, decide
 from bridge.domain.inbox_item import InboxKind
 from bridge.domain.message_status import advance, left_meta
-from bridge.domain.model import InboundMessage, MessageStatus, StatusUpdate, SystemNotice, Unrecognised
+from bridge.domain.model import (
+    InboundMessage,
+    MarketingPreference,
+    MessageStatus,
+    StatusUpdate,
+    SystemNotice,
+    Unrecognised,
+)
 from bridge.domain.text import split_message
-from bridge.runtime import limit_news, limits_watch
+from bridge.runtime import consent, limit_news, limits_watch
 from bridge.runtime.apply import Subject, add_note, apply
 from bridge.runtime.gates import close_gate, reopen_gate
 from bridge.runtime.services import WHATSAPP_SCOPE, Moment, Services
@@ -28,7 +35,12 @@ from bridge.store.outbox import SendState
 from bridge.store.tables import EffectState
 from bridge.whatsapp import number
 from bridge.whatsapp.failures import FailureKind, explain, failure_of, kind_of
-from bridge.whatsapp.translate import translate_message, translate_status
+from bridge.whatsapp.translate import (
+    PREFERENCES_FIELD,
+    translate_message,
+    translate_preferences,
+    translate_status,
+)
 from connectors.errors import NeedsOperator
 
 STATUSES_AT_ONCE = 100
@@ -58,12 +70,21 @@ class Report:
     update: StatusUpdate
 
 
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What customers told WhatsApp of marketing, with the row it came in."""
+
+    entry: InboxEntry
+    preferences: tuple[MarketingPreference, ...]
+
+
 @dataclass(slots=True)
 class Sorted:
     """Inbox rows by what they are. `aside` maps a row's id to why nothing follows from it."""
 
     letters: dict[str, list[Letter]]
     reports: list[Report]
+    wishes: list[Wishes]
     aside: dict[str, str]
     buried: dict[str, str]
     limit_news: list[tuple[str, object]] = field(default_factory=list)
@@ -72,10 +93,10 @@ class Sorted:
 
 def sort_entries(entries: Sequence[InboxEntry], *, phone_number_id: str) -> Sorted:
     """Translate rows from WhatsApp; those of one sender stand together. Never raises for what a row holds."""
-    found = Sorted({}, [], {}, {})
+    found = Sorted({}, [], [], {}, {})
     for entry in entries:
         if entry.kind is InboxKind.CHANGE:
-            found.aside[entry.id] = "kept"
+            _sort_change(found, entry, phone_number_id=phone_number_id)
             if entry.body is not None and (news := _limit_news(entry.body)) is not None:
                 found.limit_news.append(news)
             continue
@@ -102,6 +123,20 @@ def sort_entries(entries: Sequence[InboxEntry], *, phone_number_id: str) -> Sort
             case Unrecognised():
                 found.aside[entry.id] = f"not understood: {translated.kind}, {translated.reason}"
     return found
+
+
+def _sort_change(found: Sorted, entry: InboxEntry, *, phone_number_id: str) -> None:
+    """What is no message and no status: most of it is only kept."""
+    item = _item(entry.body) if entry.body is not None else {}
+    if item.get("field") != PREFERENCES_FIELD or entry.channel != phone_number_id:
+        found.aside[entry.id] = "kept"
+        return
+    told = translate_preferences(item, received_at=entry.received_at)
+    preferences = tuple(one for one in told if isinstance(one, MarketingPreference))
+    if preferences:
+        found.wishes.append(Wishes(entry, preferences))
+    else:
+        found.aside[entry.id] = f"not understood: {PREFERENCES_FIELD}"
 
 
 def _limit_news(body: bytes) -> tuple[str, object] | None:
@@ -175,6 +210,19 @@ async def take_letters(services: Services, lease: Lease, letters: Sequence[Lette
     return made
 
 
+async def take_wishes(services: Services, lease: Lease, wishes: Wishes) -> bool:
+    """What customers told WhatsApp of marketing goes into the ledger. No effect follows: who asks, sees it."""
+    moment = Moment.take(services.clock)
+
+    def unit(connection: Connection) -> bool:
+        for preference in wishes.preferences:
+            consent.take_preference(connection, services, preference, shard=lease.shard, moment=moment)
+        inbox.finish(connection, [wishes.entry.id])
+        return False
+
+    return await _commit_despite_races(services, lease, unit)
+
+
 async def _commit_despite_races(services: Services, lease: Lease, unit: Callable[[Connection], bool]) -> bool:
     """The same person may be met on two shards at once; whoever comes second finds the contact made."""
     for _ in range(RACES):
@@ -207,6 +255,9 @@ def _take_letter(
         decision = decide(current.window, event, now=moment.business, rules=services.rules)
         apply(connection, services, current, decision, subject=Subject(message_id=message_id), moment=moment)
         wamid = None  # the first part stands for the message
+    if message.is_referred:
+        current.free_entry = current.free_entry.after_referral(message.sent_at)
+    consent.take_words(connection, services, current, message, moment=moment)
 
 
 async def take_reports(services: Services, lease: Lease, reports: Sequence[Report]) -> bool:
@@ -270,6 +321,12 @@ def _apply_reports(
                     None if message.has_wamid else report.update.wamid,
                 )
     messages.save_statuses(connection, vault, list(changes.values()))
+    for report in reports:
+        message = found.get(named[report.entry.id] or by_wamid.get(indexes[report.entry.id], ""))
+        if report.update.free_entry_until is not None and message is not None and message.shard == lease.shard:
+            current = conversations.load(connection, message.conversation_id)
+            current.free_entry = current.free_entry.as_meta_says(report.update.free_entry_until)
+            conversations.save(connection, current)
     details = {
         message_id: report.update.error_details
         for report in reports
@@ -367,6 +424,7 @@ def _refuse(
         failure = NeedsOperator(str(change.error_code), action=failure_of(change.error_code, http_status=None).admin)
         close_gate(connection, services, WHATSAPP_SCOPE, failure, moment, by_status=True)
     current = conversations.load(connection, send.conversation_id)
+    consent.take_refusal(connection, services, current.contact_id, code=change.error_code, moment=moment)
     decision = decide(
         current.window,
         DeliveryRefused(

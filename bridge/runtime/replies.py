@@ -10,7 +10,7 @@ import orjson
 from sqlalchemy import Connection
 
 from bridge.domain import notes
-from bridge.domain.commands import Command, parse_command
+from bridge.domain.commands import Command, parse_command, words_after
 from bridge.domain.decide import AgentCommanded, AgentReplied, Decision, decide
 from bridge.domain.speech import Note
 from bridge.domain.text import html_to_whatsapp
@@ -20,7 +20,7 @@ from bridge.runtime.gates import close_gate, find_closed, next_try_at, reopen_ga
 from bridge.runtime.merges import ticket_index
 from bridge.runtime.services import HELPDESK_SCOPE, WHATSAPP_SCOPE, Moment, Services
 from bridge.runtime.told import Told, unpacked
-from bridge.store import channels, conversations, inbox, outbox
+from bridge.store import channels, consents, conversations, inbox, outbox
 from bridge.store.conversations import Conversation, Ticket
 from bridge.store.inbox import InboxEntry
 from bridge.store.leases import Lease
@@ -311,7 +311,7 @@ def _take_comment(
     comment: Comment,
     moment: Moment,
 ) -> None:
-    command = None
+    command, words = None, ""
     if comment.key is not None:
         role = "ours"
     elif comment.author is not AuthorKind.STAFF:
@@ -319,7 +319,8 @@ def _take_comment(
     elif comment.public:
         role = "reply"
     else:
-        command = parse_command(html_to_whatsapp(comment.html) or comment.text)
+        note = html_to_whatsapp(comment.html) or comment.text
+        command, words = parse_command(note), words_after(note)
         role = "command" if command else "other"
     # A comment is remembered in the transaction of what follows from it, so it has its effects exactly once.
     if not conversations.add_comment(
@@ -338,7 +339,7 @@ def _take_comment(
         event: AgentReplied | AgentCommanded = AgentReplied(text, len(comment.files))
         services.metrics.count("deskbridge_replies_received_total")
     elif command is not None:
-        event = _commanded(connection, services, current, ticket, command, moment)
+        event = _commanded(connection, services, current, ticket, command, moment, words=words)
     else:
         return
     decision: Decision = decide(current.window, event, now=moment.business, rules=services.rules)
@@ -364,6 +365,8 @@ def _commanded(
     ticket: Ticket,
     command: Command,
     moment: Moment,
+    *,
+    words: str,
 ) -> AgentCommanded:
     counts = outbox.counts(connection, current.id)
     held = outbox.count_held(connection, conversation_id=current.id, ticket_id=ticket.id)
@@ -374,6 +377,8 @@ def _commanded(
         held_count=counts.get(EffectState.HELD, 0),
         waiting=sum(counts.get(state, 0) for state in WAITING),
         limits=_limits(connection, services, current, moment),
+        marketing=notes.marketing_line(consents.of_contact(connection, current.contact_id)),
+        free_entry_until=current.free_entry.until if current.free_entry.is_open(moment.business) else None,
     )
     resendable = outbox.load_resendable(connection, services.vault, conversation_id=current.id, ticket_id=ticket.id)
-    return AgentCommanded(command, held, len(resendable), report)
+    return AgentCommanded(command, held, len(resendable), report, words)

@@ -15,7 +15,7 @@ from bridge.domain.meta_limits import Limit, SendKind
 from bridge.domain.model import Wamid
 from bridge.domain.retry import backoff, pair_limit_pause
 from bridge.domain.speech import Note
-from bridge.runtime import gates, limit_news
+from bridge.runtime import consent, gates, limit_news
 from bridge.runtime.apply import MIDDLE, Subject, add_note, apply, hold_what_waits
 from bridge.runtime.send_limits import Forbidden, Held, Permit
 from bridge.runtime.services import WHATSAPP_SCOPE, Again, Moment, Services
@@ -62,6 +62,8 @@ class Send:
     outside: bool = False
     """Whether the customer service window is closed, so that the person counts towards the messaging limit."""
     template: str | None = None
+    is_referred: bool = False
+    """The customer came by an advertisement, and this may be the answer that opens a free entry point."""
 
 
 Step = Send | Again | None
@@ -133,6 +135,7 @@ def _send(connection: Connection, services: Services, current: Conversation, hea
         text=outbound.text,
         payload=_payload(head.kind, outbound),
         quote=Wamid(quote) if quote else None,
+        is_referred=current.free_entry.referred_at is not None,
     )
 
 
@@ -370,6 +373,10 @@ def _record_accepted(
     ):
         channels.raise_alarm(connection, kind="identity_conflict", subject=step.contact_id, now=moment.real)
     inbox.unpark(connection, match_index=index)
+    if step.is_referred:
+        current = conversations.load(connection, effect.conversation_id)
+        current.free_entry = current.free_entry.after_answer(moment.business)
+        conversations.save(connection, current)
     return True
 
 
@@ -436,6 +443,8 @@ def _record_failure(
             assert sent_id is not None
             current = conversations.load(connection, effect.conversation_id)
             is_window = isinstance(failure, WindowClosedByMeta)
+            code = int(failure.code) if failure.code.isdigit() else None
+            consent.take_refusal(connection, services, current.contact_id, code=code, moment=moment)
             decision = decide(
                 current.window,
                 DeliveryRefused(
@@ -443,7 +452,7 @@ def _record_failure(
                     sent_at=messages.load_times(connection, [sent_id])[sent_id],
                     refusals=effect.refusals,
                     meaning=FailureMeaning.WINDOW_CLOSED if is_window else FailureMeaning.PERMANENT,
-                    failure=explain(int(failure.code) if failure.code.isdigit() else None),
+                    failure=explain(code),
                 ),
                 now=moment.business,
                 rules=services.rules,

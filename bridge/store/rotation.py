@@ -15,12 +15,13 @@ from sqlalchemy import Connection, LargeBinary, Select, Table, func, select, upd
 
 from bridge.store.crypto import CannotDecrypt, MasterKeys, UnknownKey, key_name, key_of
 from bridge.store.database import Database
-from bridge.store.tables import contact, contact_identity, effect, inbox, media, message, setting, stored_file
+from bridge.store.tables import consent, contact, contact_identity, effect, inbox, media, message, setting, stored_file
 
 SEALED: tuple[tuple[Table, tuple[str, ...]], ...] = (
     (inbox, ("body",)),
     (contact, ("name",)),
     (contact_identity, ("value",)),
+    (consent, ("detail",)),
     (message, ("text", "content", "wamid")),
     (media, ("source",)),
     (stored_file, ("key", "name")),

@@ -213,6 +213,20 @@ class ContactIdentityRow(SQLModel, table=True):
     last_seen_at: datetime = _time()
 
 
+class ConsentRow(SQLModel, table=True):
+    """A line of the ledger of what customers said of marketing messages: added, and never changed."""
+
+    __tablename__ = "consent"
+    __table_args__ = (Index("ix_consent_contact_id", "contact_id", "at"),)
+    id: str = Field(primary_key=True)
+    contact_id: str = Field(foreign_key="contact.id")
+    action: str
+    source: str
+    at: datetime = _time()
+    recorded_at: datetime = _time()
+    detail: bytes = _sealed()
+
+
 class ConversationRow(SQLModel, table=True):
     """Contact x channel. `version` is compared and swapped by every change."""
 
@@ -532,6 +546,7 @@ worker = _table(WorkerRow)
 inbox = _table(InboxRow)
 contact = _table(ContactRow)
 contact_identity = _table(ContactIdentityRow)
+consent = _table(ConsentRow)
 conversation = _table(ConversationRow)
 ticket = _table(TicketRow)
 comment = _table(CommentRow)

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from bridge.domain.model import (
     Bsuid,
     InboundMessage,
+    MarketingPreference,
     MessageStatus,
     Sender,
     StatusUpdate,
@@ -110,6 +111,7 @@ def translate_message(
         text=_whole_text(message, rendering.text(message)),
         opens_window=rendering.opens_window and (kind != "interactive" or _is_answer(message)),
         quoted=_quoted(message),
+        is_referred=bool(message.referral),
     )
 
 
@@ -133,7 +135,39 @@ def translate_status(item: Mapping[str, object], *, received_at: datetime) -> St
         key=status.biz_opaque_callback_data,
         error_code=error.code if error else None,
         error_details=error.details if error else None,
+        free_entry_until=_free_entry_until(status.conversation),
     )
+
+
+def _free_entry_until(conversation: Part) -> datetime | None:
+    expires = conversation.number("expiration_timestamp")
+    if conversation.part("origin").text("type") != "referral_conversion" or expires is None:
+        return None
+    return datetime.fromtimestamp(expires, UTC) if _OLDEST_SECONDS <= expires < _MILLISECONDS_FROM else None
+
+
+PREFERENCES_FIELD = "user_preferences"
+_PREFERENCES = {"stop": False, "resume": True, "signup": True}
+
+
+def translate_preferences(
+    item: Mapping[str, object], *, received_at: datetime
+) -> list[MarketingPreference | Unrecognised]:
+    """What a `user_preferences` webhook tells (fact sheet 1.11), each by itself."""
+    value = part_of(item).part("value")
+    contacts = read_contacts(value)
+    found: list[MarketingPreference | Unrecognised] = []
+    for told in value.parts("user_preferences"):
+        word = _label(told.text("value"))
+        sender = _sender(told.text("wa_id"), told.text("user_id"), contacts)
+        if told.text("category") != "marketing_messages" or word not in _PREFERENCES:
+            found.append(Unrecognised("user_preferences", "an unknown preference"))
+        elif sender is None:
+            found.append(Unrecognised("user_preferences", "it names nobody"))
+        else:
+            at = _time(told.number("timestamp"), received_at=received_at)
+            found.append(MarketingPreference(sender, at, _PREFERENCES[word], word))
+    return found or [Unrecognised("user_preferences", "it tells nothing")]
 
 
 def _label(kind: str | None) -> str:

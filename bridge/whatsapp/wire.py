@@ -112,6 +112,7 @@ class WireStatus:
     recipient_type: str | None
     type: str | None
     biz_opaque_callback_data: str | None
+    conversation: Part
     errors: list[WireError]
 
 
@@ -146,6 +147,7 @@ def read_status(status: Part) -> WireStatus:
         recipient_type=status.text("recipient_type"),
         type=status.text("type"),
         biz_opaque_callback_data=status.text("biz_opaque_callback_data"),
+        conversation=status.part("conversation"),
         errors=read_errors(status),
     )
 

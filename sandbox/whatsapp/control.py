@@ -91,8 +91,11 @@ class CustomerControl:
             raise HTTPException(400, f"{unknown[0]} cannot be changed")
         if any(not isinstance(wish[key], bool) for key in switches & set(wish)):
             raise HTTPException(400, "switches are true or false")
+        had_stopped = customer.stopped_marketing
         for key, value in wish.items():
             setattr(customer, key, value if isinstance(value, bool) else str(value))
+        if customer.stopped_marketing != had_stopped:
+            self._network.preference_changed(customer)
         self._network.phone_changed(customer)
         return Json(self._described(customer))
 

@@ -25,6 +25,7 @@ from sandbox.whatsapp.validate import Send, words_of
 from sandbox.whatsapp.wamid import new_wamid
 
 WINDOW_SECONDS = 24 * 3600.0
+FREE_ENTRY_SECONDS = 72 * 3600.0
 THIRTY_DAYS_SECONDS = 30 * 86400.0
 TYPING_SECONDS = 25.0
 NEVER_OPENS = ("system", "edit", "revoke", "request_welcome")
@@ -137,12 +138,23 @@ class Network:
         if template is not None and shown is not None:
             message.text, message.shown, message.category = str(shown["body"]), shown, template.category
             message.is_held = self._templates.hold(template, message.wamid)
+        if customer is not None and not fate:
+            message.free_until = self._free_entry(account, customer, now=message.at)
         self._book.messages[message.wamid] = message
         if customer is not None and not fate and not message.is_held:
             customer.thread.append(message.wamid)
             self._typing.pop(customer.id, None)
             self._notify(f"thread:{customer.id}")
         return message
+
+    def _free_entry(self, account: Account, customer: Customer, *, now: float) -> float:
+        """The end of a free entry point, which the first answer within a day opens; 0 where there is none."""
+        number = account.phone_number_id
+        referred_at = customer.referred.pop(number, None)
+        if referred_at is not None and now <= referred_at + WINDOW_SECONDS:
+            customer.free_entries[number] = now + FREE_ENTRY_SECONDS
+        until = customer.free_entries.get(number, 0.0)
+        return until if now < until else 0.0
 
     def _unfit(self, account: Account, send: Send) -> str:
         """Why the file of this message cannot be delivered; empty when it can. Raises RefusedError 131009."""
@@ -288,6 +300,14 @@ class Network:
 
     def _count_price(self, message: Message) -> None:
         account = self._accounts[message.phone_number_id]
+        if message.free_until:
+            message.pricing = {
+                "billable": False,
+                "pricing_model": "PMP",
+                "type": "free_entry_point",
+                "category": "referral_conversion",
+            }
+            return
         if message.category:
             category = message.category.lower()
             message.pricing = {"billable": True, "pricing_model": "PMP", "type": "regular", "category": category}
@@ -399,6 +419,8 @@ class Network:
         if self._opens(kind):
             last = customer.windows.get(account.phone_number_id, 0.0)
             customer.windows[account.phone_number_id] = max(last, message.at)
+        if isinstance(content.get("referral"), dict):
+            customer.referred[account.phone_number_id] = message.at
         if self._faults.on("inbound_counts"):
             throughput = self._throughput.setdefault(account.phone_number_id, Throughput())
             throughput.count(now=time.monotonic())
@@ -454,6 +476,22 @@ class Network:
             if customer.read_receipts:
                 self._set_status(self._book.messages[wamid], "read")
         return len(unread)
+
+    def preference_changed(self, customer: Customer) -> None:
+        """The customer told WhatsApp whether marketing is wanted: every number that they wrote to hears of it."""
+        at = self._clock.timestamp()
+        self._tell(
+            [
+                Update(
+                    account,
+                    "user_preferences",
+                    payloads.preference(account, customer, self._faults, at=at),
+                    cause="marketing preference",
+                )
+                for account in self._accounts.values()
+                if account.phone_number_id in customer.windows
+            ]
+        )
 
     def phone_changed(self, customer: Customer) -> None:
         """Someone turned the phone on or the person started reading: carry on with what waited."""

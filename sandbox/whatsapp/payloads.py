@@ -73,6 +73,12 @@ def status(
         item["biz_opaque_callback_data"] = message.opaque
     if faults.on("old_conversation_object") and name != "failed":
         item["conversation"] = {"id": message.wamid[-32:], "origin": {"type": "service"}}
+    if name == "sent" and message.free_until:
+        item["conversation"] = {
+            "id": message.wamid[-32:],
+            "expiration_timestamp": str(int(message.free_until)),
+            "origin": {"type": "referral_conversion"},
+        }
     if pricing and message.pricing is not None:
         item["pricing"] = message.pricing
     if name == "failed":
@@ -81,4 +87,22 @@ def status(
     if name != "failed" and customer is not None:
         value["contacts"] = [_contact(customer, faults, username=name != "sent", phone=phone)]
     value["statuses"] = [item]
+    return value
+
+
+def preference(account: Account, customer: Customer, faults: WhatsAppFaults, *, at: float) -> dict[str, Any]:
+    """The `value` of a webhook that tells what a customer wants of marketing (fact sheet WhatsApp 1.11)."""
+    word = "stop" if customer.stopped_marketing else "resume"
+    told: dict[str, Any] = {
+        "user_id": customer.user_id,
+        "detail": f"User requested to {word} marketing messages",
+        "category": "marketing_messages",
+        "value": word,
+        "timestamp": int(at),
+    }
+    if not customer.hidden_number:
+        told["wa_id"] = customer.wa_id
+    value = _value(account)
+    value["contacts"] = [_contact(customer, faults, username=False, phone=not customer.hidden_number)]
+    value["user_preferences"] = [told]
     return value

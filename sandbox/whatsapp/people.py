@@ -59,6 +59,8 @@ class Message:
     """What the phone shows of a template."""
     category: str = ""
     """A template's, as it was when it was sent."""
+    free_until: float = 0.0
+    """Sent within a free entry point, which ends then."""
     is_held: bool = False
     """For the quality assessment of its template."""
 
@@ -80,6 +82,10 @@ class Customer:
     waiting: list[str] = field(default_factory=list)
     unread: list[str] = field(default_factory=list)
     windows: dict[str, float] = field(default_factory=dict)
+    referred: dict[str, float] = field(default_factory=dict)
+    """When they came to a number by an advertisement that was not answered yet."""
+    free_entries: dict[str, float] = field(default_factory=dict)
+    """Until when what a number sends them is free."""
     stopped_marketing: bool = False
     """Told WhatsApp that no marketing is wanted: marketing templates fail with 131050."""
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.domain import notes
-from bridge.domain.commands import DESCRIPTIONS, Command, parse_command
+from bridge.domain.commands import DESCRIPTIONS, Command, parse_command, words_after
 from bridge.domain.speech import IN_ENGLISH
 
 
@@ -20,6 +20,10 @@ from bridge.domain.speech import IN_ENGLISH
         ("/wa resend\r\nsecond line", Command.RESEND),
         ("/wa hold cancel", Command.HOLD_CANCEL),
         ("/wa hold   cancel", Command.HOLD_CANCEL),
+        ("/wa opt-out", Command.OPT_OUT),
+        ("/wa OPT-IN by phone on 3 May", Command.OPT_IN),
+        ("/wa opt-inside", Command.HELP),
+        ("\u2066/wa status\u2069", Command.STATUS),
         ("/wa", Command.HELP),
         ("/wa help", Command.HELP),
         ("/wa status please", Command.HELP),
@@ -38,10 +42,15 @@ def test_first_line_that_begins_with_wa_is_a_command(note: str, command: Command
     assert parse_command(note) is command
 
 
+def test_what_the_agent_adds_is_kept_as_it_was_written() -> None:
+    assert words_after("/wa Opt-In  by Phone,\u00a03 May\nsecond line") == "by Phone, 3 May"
+    assert words_after("/wa opt-in") == ""
+
+
 @given(note=st.text())
 def test_no_note_makes_it_raise_and_only_wa_is_a_command(note: str) -> None:
     if parse_command(note) is not None:
-        assert note.strip().casefold().startswith("/wa")
+        assert "/wa" in note.casefold()
 
 
 @given(words=st.text().filter(lambda text: "\n" not in text))

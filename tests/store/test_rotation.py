@@ -29,6 +29,7 @@ EVERY_VALUE = Counter(
         "inbox.body": 2,
         "contact.name": 1,
         "contact_identity.value": 2,
+        "consent.detail": 1,
         "message.text": 2,
         "message.content": 2,
         "message.wamid": 2,

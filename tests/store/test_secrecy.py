@@ -6,9 +6,10 @@ from pathlib import Path
 
 from sqlalchemy import Connection
 
+from bridge.domain.consent import ConsentAction, ConsentEntry, ConsentSource
 from bridge.domain.inbox_item import InboxItem, InboxKind
 from bridge.domain.model import MediaRef, MessageStatus
-from bridge.store import channels, contacts, conversations, files, inbox, media, messages, outbox
+from bridge.store import channels, consents, contacts, conversations, files, inbox, media, messages, outbox
 from bridge.store.crypto import MasterKeys, Vault, new_wrapped_index_key
 from bridge.store.database import Database
 from bridge.store.files import Written
@@ -52,6 +53,9 @@ def fill(connection: Connection, vault: Vault) -> None:
     """Every table that a customer leaves traces in, by the ways of the product."""
     known = contacts.find_or_create(connection, vault, sender(BSUID, NUMBER, NAME), shard=3, now=NOW)
     contacts.find_or_create(connection, vault, sender(BSUID, None, NAME + " M."), shard=3, now=NOW)
+    consents.add(
+        connection, vault, known.id, ConsentEntry(ConsentAction.OPT_IN, ConsentSource.AGENT, NOW, TEXT), now=NOW
+    )
     current = conversation(connection, vault, wa_id=NUMBER)
     assert current.contact_id == known.id
     told = [
