@@ -48,7 +48,7 @@ SWITCHES: dict[str, Switch] = {
     "messaging_limit_sync": Switch(
         False, "One person too many is refused at once instead of by a status (unconfirmed)."
     ),
-    "marketing_per_day": Switch(5, "Marketing templates a person gets in 24 hours before 131049; 0 is no limit."),
+    "marketing_per_day": Switch(40, "Marketing templates a person gets in 24 hours before 131049; 0 is no limit."),
     "management_calls_per_hour": Switch(5000, "Calls an hour that manage an account before 80007; 0 is no limit."),
     "usage_headers": Switch(True, "Answers tell how much of the call limits is used."),
     "free_tier_messages": Switch(1000, "Free service messages per number and month; later ones are `regular`."),
