@@ -27,6 +27,7 @@ from bridge.runtime import (
     limits_watch,
     reconcile,
     replies,
+    template_sync,
     whatsapp_lane,
     windows,
 )
@@ -49,6 +50,7 @@ BREATH_SECONDS = 0.015
 RENEW_SECONDS = 4.0
 RECONCILE_LOOK_SECONDS = 5.0
 LIMITS_LOOK_SECONDS = 1.0
+TEMPLATES_LOOK_SECONDS = 2.0
 LOOK_AROUND_SECONDS = 0.25
 LISTEN_SECONDS = 0.5
 CLAIM_SECONDS = 2.0
@@ -88,6 +90,7 @@ class Drain:
         self._tasks: set[asyncio.Task[None]] = set()
         self._reconciling = False
         self._looking_at_windows = False
+        self._syncing = False
         self._next_at: dict[str, float] = {}
         # Each kind of work has slots of its own: a helpdesk that hangs must not stop what goes to customers.
         # And so has each urgency: however much marketing waits, a reply finds a slot.
@@ -102,8 +105,7 @@ class Drain:
         bell = self._services.bell
         await bell.answer()
         await limits_watch.look(self._services)
-        has_time = await reconcile.is_due(self._services) or await limits_watch.is_due(self._services)
-        if not await self._find_due() and not has_time:
+        if not await self._find_due() and not await self._is_anything_to_ask():
             return
         loop = asyncio.get_running_loop()
         started = busy = loop.time()
@@ -126,6 +128,14 @@ class Drain:
         await bell.answer()
         if not self._stop.is_set() and await self._find_due():
             await asyncio.gather(bell.ring(), return_exceptions=True)
+
+    async def _is_anything_to_ask(self) -> bool:
+        services = self._services
+        return (
+            await reconcile.is_due(services)
+            or await limits_watch.is_due(services)
+            or await template_sync.is_due(services)
+        )
 
     def _is_time_to_end(self, age_seconds: float) -> bool:
         """After `LONGEST_SECONDS` at the first quiet moment: work goes on until then, whoever hangs."""
@@ -207,6 +217,7 @@ class Drain:
         """One look at everything that is due."""
         await self._look_at_feed()
         await self._look_at_limits()
+        await self._look_at_templates()
         worked = await self._look_around() if self._is_due("looking around", LOOK_AROUND_SECONDS) else False
         mine = list(self._held)
         entries, lanes = await self._services.database.read(lambda connection: self._load(connection, mine))
@@ -268,6 +279,19 @@ class Drain:
         if await reconcile.is_due(self._services):
             self._reconciling = True
             self._spawn(self._reconcile())
+
+    async def _look_at_templates(self) -> None:
+        if self._syncing or not self._is_due("templates", TEMPLATES_LOOK_SECONDS):
+            return
+        if await template_sync.is_due(self._services):
+            self._syncing = True
+            self._spawn(self._sync_templates())
+
+    async def _sync_templates(self) -> None:
+        try:
+            await template_sync.run_if_due(self._services)
+        finally:
+            self._syncing = False
 
     async def _reconcile(self) -> None:
         try:
@@ -362,6 +386,11 @@ class Drain:
         told = [entry for entry in entries if entry.kind is not InboxKind.RING]
         found = intake.sort_entries(told, phone_number_id=self._services.channel.phone_number_id)
         await intake.set_aside(self._services, lease, found)
+        if found.templates:
+            changed = [entry for entry, _, _ in found.templates]
+            await self._guard_entries(
+                lease, changed, template_sync.take_changes(self._services, lease, found.templates)
+            )
         await asyncio.gather(
             *(
                 self._guard_entries(

@@ -21,7 +21,7 @@ from bridge.domain.model import (
     Unrecognised,
 )
 from bridge.domain.text import split_message
-from bridge.runtime import consent, limit_news, limits_watch
+from bridge.runtime import consent, limit_news, limits_watch, template_sync
 from bridge.runtime.apply import Subject, add_note, apply
 from bridge.runtime.gates import close_gate, reopen_gate
 from bridge.runtime.services import WHATSAPP_SCOPE, Moment, Services
@@ -42,6 +42,7 @@ from bridge.whatsapp.translate import (
     translate_status,
 )
 from connectors.errors import NeedsOperator
+from templates_registry.events import TemplateEvent
 
 STATUSES_AT_ONCE = 100
 UNKNOWN_NUMBER = "unknown phone_number_id"
@@ -89,6 +90,7 @@ class Sorted:
     buried: dict[str, str]
     limit_news: list[tuple[str, object]] = field(default_factory=list)
     """Webhook field and value of what was told of our limits."""
+    templates: list[tuple[InboxEntry, str, TemplateEvent]] = field(default_factory=list)
 
 
 def sort_entries(entries: Sequence[InboxEntry], *, phone_number_id: str) -> Sorted:
@@ -96,6 +98,9 @@ def sort_entries(entries: Sequence[InboxEntry], *, phone_number_id: str) -> Sort
     found = Sorted({}, [], [], {}, {})
     for entry in entries:
         if entry.kind is InboxKind.CHANGE:
+            if (told := template_sync.read_change(entry.body)) is not None:
+                found.templates.append((entry, *told))
+                continue
             _sort_change(found, entry, phone_number_id=phone_number_id)
             if entry.body is not None and (news := _limit_news(entry.body)) is not None:
                 found.limit_news.append(news)

@@ -21,6 +21,7 @@ from bridge.store.crypto import Vault
 from bridge.store.database import Database, StoreUnavailable
 from bridge.store.leases import Lease
 from bridge.whatsapp.client import CloudApi
+from bridge.whatsapp.template_api import TemplateApi
 from connectors.interface import HelpdeskConnector
 
 T = TypeVar("T")
@@ -39,6 +40,7 @@ class Services:
     channel: Channel
     connector: HelpdeskConnector
     cloud_api: CloudApi
+    template_api: TemplateApi
     send_limits: SendLimits
     budget: HelpdeskBudget
     bell: Bell

@@ -30,6 +30,7 @@ from bridge.store.database import Database
 from bridge.store.files import FileFolder
 from bridge.store.tables import SHARDS, shard
 from bridge.whatsapp.client import CALL_TIMEOUT_SECONDS, CloudApi
+from bridge.whatsapp.template_api import TemplateApi
 from connectors import registry
 from connectors.client import remote_client
 from connectors.interface import HelpdeskConnector
@@ -168,6 +169,18 @@ async def open_cloud_api(settings: Settings) -> AsyncIterator[CloudApi]:
 
 
 @contextlib.asynccontextmanager
+async def open_template_api(settings: Settings) -> AsyncIterator[TemplateApi]:
+    account = settings.account()
+    async with remote_client(account.api_url, timeout_seconds=CALL_TIMEOUT_SECONDS) as client:
+        yield TemplateApi(
+            client,
+            waba_id=account.business_account_id,
+            token=account.access_token.get_secret_value(),
+            api_version=account.api_version,
+        )
+
+
+@contextlib.asynccontextmanager
 async def open_connector(
     settings: Settings, *, budget: HelpdeskBudget, metrics: WorkerMetrics, field_ids: dict[str, int]
 ) -> AsyncIterator[HelpdeskConnector]:
@@ -234,6 +247,7 @@ async def open_workshop(settings: Settings, store: Store) -> AsyncIterator[Works
     try:
         async with (
             open_cloud_api(settings) as cloud_api,
+            open_template_api(settings) as template_api,
             open_connector(settings, budget=budget, metrics=metrics, field_ids=field_ids) as connector,
         ):
             yield Workshop(
@@ -245,6 +259,7 @@ async def open_workshop(settings: Settings, store: Store) -> AsyncIterator[Works
                     connector=connector,
                     cloud_api=cloud_api,
                     send_limits=open_send_limits(store, channel, redis),
+                    template_api=template_api,
                     budget=budget,
                     bell=bell,
                     rules=Rules(

@@ -15,7 +15,18 @@ from sqlalchemy import Connection, LargeBinary, Select, Table, func, select, upd
 
 from bridge.store.crypto import CannotDecrypt, MasterKeys, UnknownKey, key_name, key_of
 from bridge.store.database import Database
-from bridge.store.tables import consent, contact, contact_identity, effect, inbox, media, message, setting, stored_file
+from bridge.store.tables import (
+    consent,
+    contact,
+    contact_identity,
+    effect,
+    inbox,
+    media,
+    message,
+    setting,
+    stored_file,
+    template_version,
+)
 
 SEALED: tuple[tuple[Table, tuple[str, ...]], ...] = (
     (inbox, ("body",)),
@@ -27,6 +38,7 @@ SEALED: tuple[tuple[Table, tuple[str, ...]], ...] = (
     (stored_file, ("key", "name")),
     (effect, ("payload", "frozen")),
     (setting, ("value",)),
+    (template_version, ("content",)),
 )
 """Every column that a `Vault` seals."""
 ROWS_LOOKED_AT = 1_000

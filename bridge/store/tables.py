@@ -94,6 +94,7 @@ class EffectKind(StrEnum):
     POST_MESSAGE = "post_message"
     ADD_NOTE = "add_note"
     SEND_TEXT = "send_text"
+    SEND_TEMPLATE = "send_template"
 
 
 class MediaState(StrEnum):
@@ -535,6 +536,111 @@ class AuditRow(SQLModel, table=True):
     detail: str
 
 
+class TemplateRow(SQLModel, table=True):
+    """One language of a message template, as Meta has it (`DRAFT`: as we asked for it, not confirmed yet)."""
+
+    __tablename__ = "template"
+    __table_args__ = (UniqueConstraint("waba_id", "name", "language"),)
+    id: str = Field(primary_key=True)
+    waba_id: str
+    name: str
+    language: str
+    remote_id: str | None = Field(default=None, index=True)
+    category: str
+    previous_category: str | None = None
+    correct_category: str | None = None
+    """What Meta will file it under, from `category_change_at` on."""
+    category_change_at: datetime | None = _time_or_none()
+    parameter_format: str
+    status: str
+    status_word: str
+    rejected_reason: str | None = None
+    rejection_words: str | None = None
+    quality: str
+    quality_at: datetime | None = _time_or_none()
+    version: int = 0
+    confirmed_digest: str | None = None
+    """Of the content as Meta last told it; None after a change of ours, until Meta tells."""
+    drifted_at: datetime | None = _time_or_none()
+    """Since when its content is what somebody changed at Meta's side; None once it is ours again."""
+    send_ttl_seconds: int | None = None
+    is_stale: bool = False
+    """Is to be read anew."""
+    changed_at: datetime = _time()
+    last_used_at: datetime | None = _time_or_none()
+    created_at: datetime = _time()
+
+
+class TemplateVersionRow(SQLModel, table=True):
+    """Content that a template had, from `created_at` on. `origin`: `submitted`, `edited`, `synced` or `elsewhere`."""
+
+    __tablename__ = "template_version"
+    __table_args__ = (UniqueConstraint("template_id", "number"),)
+    id: str = Field(primary_key=True)
+    template_id: str = Field(foreign_key="template.id")
+    number: int
+    digest: str
+    origin: str
+    content: bytes = _sealed()
+    """JSON: Meta's `components`."""
+    created_at: datetime = _time()
+
+
+class TemplateEventRow(SQLModel, table=True):
+    """What happened to a template: its history. Texts are ours or Meta's, never a customer's."""
+
+    __tablename__ = "template_event"
+    __table_args__ = (Index("ix_template_event_template_id", "template_id", "at"),)
+    id: str = Field(primary_key=True)
+    template_id: str = Field(foreign_key="template.id")
+    kind: str
+    word: str
+    detail: str
+    at: datetime = _time()
+
+
+class TemplateSyncRow(SQLModel, table=True):
+    """How the synchronising with an account goes. Times are real."""
+
+    __tablename__ = "template_sync"
+    waba_id: str = Field(primary_key=True)
+    claimed_at: datetime = _time()
+    wanted_at: datetime | None = _time_or_none()
+    synced_at: datetime | None = _time_or_none()
+    failures: int = 0
+    error: str | None = None
+    error_at: datetime | None = _time_or_none()
+    listed: int | None = None
+    quota: int | None = None
+
+
+class TemplateNameLockRow(SQLModel, table=True):
+    """A name that Meta does not take until then, after a deletion."""
+
+    __tablename__ = "template_name_lock"
+    __table_args__ = (UniqueConstraint("waba_id", "name"),)
+    id: str = Field(primary_key=True)
+    waba_id: str
+    name: str
+    locked_until: datetime = _time()
+
+
+class TemplateSendRow(SQLModel, table=True):
+    """A template that went to somebody: the message says what became of it. `day` is the UTC day of business time."""
+
+    __tablename__ = "template_send"
+    __table_args__ = (Index("ix_template_send_template_id", "template_id", "day"), Index("ix_template_send_day", "day"))
+    message_id: str = Field(primary_key=True)
+    template_id: str = Field(foreign_key="template.id")
+    version: int
+    sent_by: str
+    """The helpdesk's id of the agent, or `bridge`."""
+    day: str
+    category: str
+    price_category: str | None = None
+    price_type: str | None = None
+
+
 def _table(model: type[SQLModel]) -> Table:
     return cast(Table, vars(model)["__table__"])
 
@@ -563,3 +669,9 @@ limit_sample = _table(LimitSampleRow)
 alarm = _table(AlarmRow)
 admin_token = _table(AdminTokenRow)
 audit = _table(AuditRow)
+template = _table(TemplateRow)
+template_version = _table(TemplateVersionRow)
+template_event = _table(TemplateEventRow)
+template_sync = _table(TemplateSyncRow)
+template_name_lock = _table(TemplateNameLockRow)
+template_send = _table(TemplateSendRow)

@@ -39,6 +39,7 @@ EVERY_VALUE = Counter(
         "effect.payload": 1,
         "effect.frozen": 1,
         "setting.value": 1,
+        "template_version.content": 1,
     }
 )
 

@@ -9,13 +9,14 @@ from sqlalchemy import Connection
 from bridge.domain.consent import ConsentAction, ConsentEntry, ConsentSource
 from bridge.domain.inbox_item import InboxItem, InboxKind
 from bridge.domain.model import MediaRef, MessageStatus
-from bridge.store import channels, consents, contacts, conversations, files, inbox, media, messages, outbox
+from bridge.store import channels, consents, contacts, conversations, files, inbox, media, messages, outbox, templates
 from bridge.store.crypto import MasterKeys, Vault, new_wrapped_index_key
 from bridge.store.database import Database
 from bridge.store.files import Written
 from bridge.store.messages import StatusChange
 from bridge.store.migration import upgrade
 from bridge.store.tables import EffectKind, Lane, keyring
+from templates_registry.model import Body, Category, Content, Draft, TemplateStatus
 from tests.store.world import NOW, conversation, seed, sender
 
 NUMBER = "351910000111"
@@ -113,6 +114,10 @@ def fill(connection: Connection, vault: Vault) -> None:
     )
     outbox.freeze(connection, vault, [effect], request=f"{TEXT} {NUMBER}".encode(), real_now=NOW)
     conversations.save(connection, current)
+    draft = Draft("greeting", "en_US", Category.UTILITY, Content(Body(TEXT)))
+    templates.add(
+        connection, vault, waba_id="1", draft=draft, status=TemplateStatus.DRAFT, origin=templates.SUBMITTED, now=NOW
+    )
     channels.save_settings(connection, vault, channel_id=current.channel_id, values={"webhook_secret": SECRET})
     channels.raise_alarm(connection, kind="identity_conflict", subject=known.id, now=NOW)
 
