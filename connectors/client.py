@@ -9,7 +9,8 @@ import asyncio
 import contextlib
 import logging
 import ssl
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
 
@@ -38,6 +39,16 @@ _NOTHING_SENT_HTTPX = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Streamed:
+    """A body that is read while it is sent. `open` begins anew each time: a call may be made twice."""
+
+    open: Callable[[], AsyncIterator[bytes]]
+    content_type: str
+    size_bytes: int
+    total_seconds: float
+
+
 def remote_client(
     base_url: str, *, timeout_seconds: float, headers: Mapping[str, str] | None = None
 ) -> httpx.AsyncClient:
@@ -63,13 +74,26 @@ def remote_client(
     )
 
 
-async def call(client: httpx.AsyncClient, method: str, url: str, *, safe: bool, **request: Any) -> httpx.Response:
-    """One request, whole answer read, any status. Ends within the client's timeout.
+async def call(
+    client: httpx.AsyncClient,
+    method: str,
+    url: str,
+    *,
+    safe: bool,
+    total_seconds: float | None = None,
+    **request: Any,
+) -> httpx.Response:
+    """One request, whole answer read, any status. Ends within the client's timeout, or within `total_seconds` where a
+    body takes its time.
 
     `safe`: repeating it is harmless. Raises `RetryLater` when it is safe or nothing was sent, else `OutcomeUnknown`.
     """
+    if total_seconds is not None:
+        # The wait for the answer is counted from before the body is written.
+        connect, pool = client.timeout.connect, client.timeout.pool
+        request["timeout"] = httpx.Timeout(total_seconds, connect=connect, pool=pool)
     try:
-        async with asyncio.timeout(client.timeout.read):
+        async with asyncio.timeout(total_seconds or client.timeout.read):
             return await client.request(method, url, **request)
     except (httpx.HTTPError, httpx.InvalidURL, aiohttp.ClientError, OSError) as exc:
         failure = _fault(exc, safe=safe)

@@ -67,6 +67,10 @@ class TicketUnwritable(Permanent):
         self.successor = successor
 
 
+class FilesRefused(Permanent):
+    """The helpdesk takes (one of) the files not, by size or by kind. Nothing was written: it may go without them."""
+
+
 class UnsignedRing(Exception):
     """A webhook that is not the helpdesk's, or not of now. `code` says which; what was expected is never said."""
 

@@ -76,12 +76,30 @@ class Marks:
 
 
 @dataclass(frozen=True, slots=True)
+class FileDraft:
+    """A file that goes with a comment. `id` names its content in the `FileSource`; `size_bytes` is exact, and more than
+    0. `name` is harmless and has an ending that fits `mime_type`, which has no parameters."""
+
+    id: str
+    name: str = field(repr=False)
+    mime_type: str
+    size_bytes: int
+
+
+class FileSource(Protocol):
+    """Where a connector reads the content of the files that a prepared request names."""
+
+    def read(self, file_id: str) -> AsyncIterator[bytes]:
+        """From the beginning, piece by piece, each time. May fail in the middle: then the request must not arrive."""
+
+
+@dataclass(frozen=True, slots=True)
 class CommentDraft:
     """One comment. `author` None means ourselves. `html` is escaped, simple markup; `text` says the same plainly.
 
     `reopen`: the ticket must be open afterwards, unless it is still new (which `was_new` says it was when last seen, so
-    that the write itself leaves its status alone). `window`, `undelivered` and `window_until` ride along
-    where the helpdesk has a place for them.
+    that the write itself leaves its status alone). `window`, `undelivered` and `window_until` ride along where the
+    helpdesk has a place for them. `files` only where the connector `TakesFiles`, and within its limits.
     """
 
     html: str = field(repr=False)
@@ -96,17 +114,22 @@ class CommentDraft:
     window_until: datetime | None = None
     marks_changed: bool = True
     """Whether `window` or `undelivered` are news to the ticket."""
+    files: Sequence[FileDraft] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class TicketDraft:
-    """A new ticket whose first comment is `comment`. `follows` is the closed ticket that it continues."""
+    """A new ticket whose first comment is `comment`. `follows` is the closed ticket that it continues.
+
+    `tags` say what brought the customer here, in lower case without blanks.
+    """
 
     subject: str = field(repr=False)
     requester: RequesterId
     comment: CommentDraft
     conversation_key: str
     follows: TicketId | None = None
+    tags: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,6 +245,15 @@ class HelpdeskLimits:
 
 
 @dataclass(frozen=True, slots=True)
+class FileLimits:
+    """`call_timeout_seconds`: how long a whole verb may take that carries files."""
+
+    bytes_per_file: int
+    bytes_per_comment: int
+    call_timeout_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Draw:
     """One call draws one token from each bucket it names."""
 
@@ -288,6 +320,23 @@ class HelpdeskConnector(Protocol):
 
     async def comments_since(self, ticket_id: TicketId, since: datetime) -> Sequence[Comment]:
         """Every comment created at or after `since`, oldest first; in one call when a page holds them."""
+
+
+@runtime_checkable
+class TakesFiles(Protocol):
+    """Comments may carry files. `files` is given whenever the prepared request names some, and may be read as often as
+    it takes. A file that the helpdesk refuses raises `FilesRefused`: nothing of the comment was written."""
+
+    @property
+    def file_limits(self) -> FileLimits: ...
+
+    async def open_ticket(
+        self, prepared: bytes, *, key: EffectKey, repeat: bool, files: FileSource | None = None
+    ) -> TicketWritten: ...
+
+    async def add_comment(
+        self, ticket_id: TicketId, prepared: bytes, *, key: EffectKey, repeat: bool, files: FileSource | None = None
+    ) -> CommentWritten: ...
 
 
 @runtime_checkable

@@ -14,6 +14,7 @@ class Command(StrEnum):
     HOLD_CANCEL = "hold cancel"
     OPT_OUT = "opt-out"
     OPT_IN = "opt-in"
+    RETRY_MEDIA = "retry media"
     HELP = "help"
     """Anything else: answered by the list."""
 
@@ -26,6 +27,7 @@ DESCRIPTIONS = {
         "put on record that the customer wants no marketing messages; say how you know, if you like"
     ),
     Command.OPT_IN: phrase("put on record that the customer wants marketing messages; say when and how they agreed"),
+    Command.RETRY_MEDIA: phrase("fetch the customer's files again that WhatsApp did not give out"),
 }
 _WITH_WORDS = (Command.OPT_OUT, Command.OPT_IN)
 """What follows is the agent's own words."""

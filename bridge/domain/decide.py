@@ -41,6 +41,8 @@ class Rules:
     hold_for: timedelta
     warn_before: timedelta = WARN_BEFORE
     """How long before a window closes on an unanswered customer the agent is warned."""
+    reactions_reopen: bool = False
+    """A reaction is a message like any other, which opens a ticket that was put aside. Else it is told in a note."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,11 @@ class Resend:
 
 
 @dataclass(frozen=True, slots=True)
+class RetryMedia:
+    """Every file that WhatsApp did not give out is asked for again."""
+
+
+@dataclass(frozen=True, slots=True)
 class HoldAgain:
     """The refused reply waits for the window and is sent anew then."""
 
@@ -115,6 +122,7 @@ Effect = (
     | ReleaseHeld
     | DropHeld
     | Resend
+    | RetryMedia
     | HoldAgain
     | TryAgain
     | WaitForOperator
@@ -131,10 +139,13 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class CustomerWrote:
-    """A message of the customer."""
+    """A message of the customer. `reaction`: what is told of one that only reacts to another; `has_ticket`: there is
+    somebody to tell it to."""
 
     sent_at: datetime
     opens_window: bool
+    reaction: str | None = field(default=None, repr=False)
+    has_ticket: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +166,7 @@ class AgentCommanded:
     status_report: Note | str = field(repr=False)
     words: str = field(default="", repr=False)
     """What the agent added to the command."""
+    lost_file_count: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +187,7 @@ def decide(window: CustomerServiceWindow, event: Event, *, now: datetime, rules:
     """The conversation's window after `event`, and what is to be done. `now` is business time."""
     match event:
         case CustomerWrote():
-            return _customer_wrote(window, event, now=now)
+            return _customer_wrote(window, event, now=now, rules=rules)
         case AgentReplied():
             return Decision(window, _agent_replied(window, event, now=now, rules=rules))
         case AgentCommanded():
@@ -186,9 +198,11 @@ def decide(window: CustomerServiceWindow, event: Event, *, now: datetime, rules:
             assert_never(event)
 
 
-def _customer_wrote(window: CustomerServiceWindow, event: CustomerWrote, *, now: datetime) -> Decision:
+def _customer_wrote(window: CustomerServiceWindow, event: CustomerWrote, *, now: datetime, rules: Rules) -> Decision:
     if event.opens_window:
         window = window.after_inbound(event.sent_at, now=now)
+    if event.reaction is not None and not rules.reactions_reopen:
+        return Decision(window, (AddNote(event.reaction),) if event.has_ticket else ())
     if event.opens_window and window.is_open(now):
         return Decision(window, (PostMessage(), ReleaseHeld()))
     return Decision(window, (PostMessage(),))
@@ -229,6 +243,9 @@ def _agent_commanded(window: CustomerServiceWindow, event: AgentCommanded, *, no
             return (AddNote(notes.opt_in_needs_words()),)
         case Command.OPT_IN:
             return (RecordConsent(ConsentAction.OPT_IN, event.words), AddNote(notes.opt_in_recorded()))
+        case Command.RETRY_MEDIA:
+            told = AddNote(notes.retrying_files(event.lost_file_count))
+            return (RetryMedia(), told) if event.lost_file_count else (told,)
         case Command.HELP:
             return (AddNote(notes.command_list()),)
         case _:

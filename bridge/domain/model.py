@@ -55,7 +55,9 @@ class InboundMessage:
     """Something a customer sent. `text` is what the agent reads, plain, in WhatsApp's own markup.
 
     `opens_window`: whether it opens or refreshes the customer service window (fact sheet WhatsApp 3.1).
-    `kind` is Meta's type; `quoted` the wamid that it answers or reacts to.
+    `kind` is Meta's type; `quoted` the wamid that it answers; `about` the one that it reacts to, edits or revokes, and
+    `says` what it says of that (an emoji, the new words). `origin`: what brought the customer here (`ad` or `post`, and
+    Meta's id of it). `is_understood` False: a later version may make more of it than a line that says so.
     """
 
     wamid: Wamid = field(repr=False)
@@ -67,6 +69,11 @@ class InboundMessage:
     quoted: Wamid | None = field(default=None, repr=False)
     is_referred: bool = False
     """It came by an advertisement or a page's button (fact sheet WhatsApp 1.6.4)."""
+    about: Wamid | None = field(default=None, repr=False)
+    says: str | None = field(default=None, repr=False)
+    media: tuple[MediaRef, ...] = ()
+    origin: str | None = None
+    is_understood: bool = True
 
 
 @dataclass(frozen=True, slots=True)

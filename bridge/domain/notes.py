@@ -243,6 +243,51 @@ def not_delivered_yet(speech: Speech, reply: str) -> str:
     )
 
 
+_WHY_LOST = {
+    "empty": phrase("The file that the customer sent is empty."),
+    "too_big": phrase("The file that the customer sent is bigger than WhatsApp allows, so it was not taken."),
+    "gone": phrase("WhatsApp could not be brought to give this file out, and does not keep it any longer."),
+}
+
+
+def why_lost(reason: str) -> str:
+    """In the place of a file that does not come. `reason`: `empty`, `too_big`, `gone`, or a code of WhatsApp's."""
+    if reason in _WHY_LOST:
+        return f"({_WHY_LOST[reason]})"
+    return f"(WhatsApp does not give this file out, {reason or 'without saying why'}. To try again: /wa retry media)"
+
+
+@note
+def file_lost(speech: Speech, said: str, *, reason: str) -> str:
+    """`reason` as in `why_lost`."""
+    first = speech.say("A file of the customer is missing: {said}", said=quote(said))
+    if reason == "empty":
+        return f"{first}\n{speech.say(_WHY_LOST[reason])}"
+    why = speech.say(_WHY_LOST[reason]) if reason in _WHY_LOST else speech.say("WhatsApp does not give it out.")
+    advice = speech.say("Ask the customer to send it again. To try it once more: /wa retry media")
+    return f"{first}\n{why}\n{advice}"
+
+
+@note
+def file_link(speech: Speech, name: str, *, size: str, link: str, until: datetime) -> str:
+    first = speech.say("A file of the customer that the helpdesk does not take: {name} ({size})", name=name, size=size)
+    rest = speech.say(
+        "Whoever has this link can fetch it, until {until}. Save it if it is to be kept.", until=at(until)
+    )
+    return f"{first}\n{link}\n{rest}"
+
+
+@note
+def retrying_files(speech: Speech, count: int) -> str:
+    if count == 0:
+        return speech.say("No file of this customer is missing: nothing to fetch again.")
+    return speech.counted(
+        "Fetching a file from WhatsApp again. When it comes it is put on this ticket.",
+        "Fetching {count} files from WhatsApp again. What comes is put on this ticket.",
+        count,
+    )
+
+
 @note
 def files_not_sent(speech: Speech, count: int) -> str:
     return speech.counted(

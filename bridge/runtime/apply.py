@@ -18,6 +18,7 @@ from bridge.domain.decide import (
     RecordConsent,
     ReleaseHeld,
     Resend,
+    RetryMedia,
     SendText,
     TryAgain,
     WaitForOperator,
@@ -26,7 +27,7 @@ from bridge.domain.retry import backoff
 from bridge.domain.speech import Note
 from bridge.domain.window_timer import first_look_at
 from bridge.runtime.services import Moment, Services
-from bridge.store import consents, conversations, messages, outbox
+from bridge.store import consents, conversations, media, messages, outbox
 from bridge.store.conversations import Conversation
 from bridge.store.messages import Outbound
 from bridge.store.outbox import EffectRecord
@@ -106,6 +107,8 @@ def apply(
                         now=moment.business,
                         held_until=held_until if held else None,
                     )
+            case RetryMedia():
+                media.retry_lost(connection, current.id, now=moment.business)
             case HoldAgain():
                 assert subject.send is not None
                 renew(connection, services, current, subject.send, moment=moment)

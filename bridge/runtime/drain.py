@@ -21,6 +21,8 @@ from bridge.domain.inbox_item import InboxKind
 from bridge.domain.meta_limits import Urgency
 from bridge.domain.retry import backoff
 from bridge.runtime import (
+    files_from_whatsapp,
+    files_to_helpdesk,
     helpdesk_lane,
     housekeeping,
     intake,
@@ -32,12 +34,13 @@ from bridge.runtime import (
     windows,
 )
 from bridge.runtime.services import Moment, Services
-from bridge.store import inbox, leases, outbox
+from bridge.store import inbox, leases, media, outbox
 from bridge.store.conversations import Ticket
 from bridge.store.crypto import UnknownKey
 from bridge.store.database import StoreUnavailable
 from bridge.store.inbox import InboxEntry
 from bridge.store.leases import Due, Lease, LeaseLost
+from bridge.store.media import DueMedia
 from bridge.store.outbox import DueLane
 from bridge.store.tables import SHARDS, EffectState, Lane
 
@@ -64,6 +67,7 @@ LANES_AT_ONCE = {
 }
 STEPS: dict[Lane, Step] = {Lane.HELPDESK: helpdesk_lane.run_step, Lane.WHATSAPP: whatsapp_lane.run_step}
 RINGS_AT_ONCE = 16
+FILES_AT_ONCE = 4
 EVENTS_AT_ONCE = 500
 LANES_LOADED = 128
 LANES_STARTED = 256
@@ -85,6 +89,7 @@ class Drain:
         self._lanes: dict[tuple[str, Lane], Urgency] = {}
         self._rings: set[str] = set()
         self._reading: set[str] = set()
+        self._fetching: set[str] = set()
         self._busy: Counter[int] = Counter()
         """Tasks per shard."""
         self._tasks: set[asyncio.Task[None]] = set()
@@ -228,7 +233,10 @@ class Drain:
             self._wake.set()  # there may be more
         for lane in lanes:
             self._start_lane(lane)
-        return bool(entries) or bool(lanes) or worked
+        due_media = await self._services.database.read(lambda connection: self._load_media(connection, mine))
+        for due in due_media:
+            self._start_fetch(due)
+        return bool(entries) or bool(lanes) or bool(due_media) or worked
 
     async def _look_around(self) -> bool:
         """Hold our share of the shards, those with work first, and see to what fell due by itself."""
@@ -332,6 +340,17 @@ class Drain:
             )
         ]
 
+    def _load_media(self, connection: Connection, shards: Sequence[int]) -> list[DueMedia]:
+        if len(self._fetching) >= FILES_AT_ONCE:
+            return []
+        found = media.load_due(
+            connection,
+            shards=shards,
+            now=self._services.clock.business_now(),
+            limit=FILES_AT_ONCE + len(self._fetching),
+        )
+        return [due for due in found if due.id not in self._fetching][: FILES_AT_ONCE - len(self._fetching)]
+
     def _startable(self, lane: Lane) -> tuple[EffectState, ...]:
         """While nothing may leave at all, only what is settled without a call."""
         is_quiet = lane is Lane.WHATSAPP and self._services.send_limits.is_quiet
@@ -352,14 +371,16 @@ class Drain:
             random.sample(free, len(free)), key=lambda shard: shard not in due.work | due.chores | due.windows
         )
         real_now = self._services.clock.real_now()
-        timeout = self._helpdesk_timeout
+        timeout, file_timeout = self._helpdesk_timeout, self._file_timeout
 
         def unit(connection: Connection) -> list[Lease]:
             share = leases.share_of(connection, holder=self._holder, real_now=real_now)
             room = max(0, share - len(self._held))
             claimed = leases.claim(connection, holder=self._holder, wanted=wanted, at_most=room, real_now=real_now)
             for lease in claimed:
-                outbox.adopt_left_behind(connection, shard=lease.shard, helpdesk_timeout=timeout)
+                outbox.adopt_left_behind(
+                    connection, shard=lease.shard, helpdesk_timeout=timeout, file_timeout=file_timeout
+                )
             return claimed
 
         for lease in await self._services.database.write(unit):
@@ -368,6 +389,11 @@ class Drain:
     @property
     def _helpdesk_timeout(self) -> timedelta:
         return timedelta(seconds=self._services.connector.limits.call_timeout_seconds)
+
+    @property
+    def _file_timeout(self) -> timedelta | None:
+        limits = files_to_helpdesk.limits(self._services)
+        return None if limits is None else timedelta(seconds=limits.call_timeout_seconds)
 
     async def _take_in(self, entries: Sequence[InboxEntry]) -> None:
         by_shard: dict[int, list[InboxEntry]] = {}
@@ -485,9 +511,30 @@ class Drain:
         finally:
             self._lanes.pop((due.conversation_id, due.lane), None)
 
+    def _start_fetch(self, due: DueMedia) -> None:
+        lease = self._held.get(due.shard)
+        if lease is None or self._stop.is_set():
+            return
+        self._fetching.add(due.id)
+        self._spawn(self._fetch(lease, due), lease)
+
+    async def _fetch(self, lease: Lease, due: DueMedia) -> None:
+        try:
+            await files_from_whatsapp.fetch(self._services, lease, due)
+        except LeaseLost:
+            self._forget(lease)
+        except StoreUnavailable:
+            raise
+        except Exception as exc:  # the outermost loop: recorded, and tried again later
+            log.error("file.failed", exc_info=exc, shard=lease.shard)
+            self._services.metrics.count("deskbridge_lane_failures_total", type(exc).__name__)
+            await files_from_whatsapp.postpone(self._services, lease, due)
+        finally:
+            self._fetching.discard(due.id)
+
     async def _adopt(self, lease: Lease, due: DueLane) -> None:
         """What failed in a way no rule covers is pending, as if its worker had died."""
-        timeout = self._helpdesk_timeout
+        timeout, file_timeout = self._helpdesk_timeout, self._file_timeout
         await asyncio.sleep(TICK_SECONDS)
         await self._services.commit_outcome(
             lease,
@@ -495,6 +542,7 @@ class Drain:
                 connection,
                 shard=lease.shard,
                 helpdesk_timeout=timeout,
+                file_timeout=file_timeout,
                 of_lane=(due.conversation_id, due.lane),
             ),
         )

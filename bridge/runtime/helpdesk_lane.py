@@ -4,6 +4,8 @@ A step is: decide and freeze in one transaction, call, record in one transaction
 what was begun is on record before it, so a death in the middle is looked up and never repeated blindly.
 """
 
+import asyncio
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -13,16 +15,18 @@ from bridge.domain import notes
 from bridge.domain.render import Line, render_messages, render_note
 from bridge.domain.retry import backoff
 from bridge.domain.text import preview
-from bridge.runtime import gates, merges, ticket_marks
+from bridge.runtime import files_to_helpdesk, gates, merges, ticket_marks
 from bridge.runtime.apply import MIDDLE, add_note
+from bridge.runtime.files_to_helpdesk import Reader, Shown
 from bridge.runtime.services import HELPDESK_SCOPE, Again, Moment, Services
-from bridge.store import channels, contacts, conversations, inbox, messages, outbox
+from bridge.store import channels, contacts, conversations, inbox, media, messages, outbox
 from bridge.store.contacts import Address
 from bridge.store.conversations import Conversation, Ticket
 from bridge.store.leases import Lease
-from bridge.store.outbox import EffectRecord
+from bridge.store.outbox import EffectRecord, WaitingPost
 from bridge.store.tables import EffectKind, EffectState, Lane
 from connectors.errors import (
+    FilesRefused,
     NeedsOperator,
     OutcomeUnknown,
     Permanent,
@@ -39,6 +43,7 @@ from connectors.interface import (
     RequesterDraft,
     RequesterId,
     RequesterRef,
+    TakesFiles,
     TicketDraft,
     TicketId,
     TicketStatus,
@@ -52,6 +57,8 @@ QUICK = timedelta(seconds=2)
 ALONE = "refused; tried alone"
 SUBJECT_NAME_CHARACTERS = 60
 OPEN = (TicketStatus.NEW, TicketStatus.OPEN)
+TABLES = ("interactive", "order")
+"""Kinds of messages of which we make the rows, so that no customer can."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +88,10 @@ class Write:
     @property
     def ids(self) -> list[str]:
         return [effect.id for effect in self.effects]
+
+    @property
+    def message_ids(self) -> list[str]:
+        return [effect.message_id for effect in self.effects if effect.message_id is not None]
 
 
 Step = NeedRequester | Write | Again | None
@@ -192,17 +203,36 @@ def _begin_messages(
     if head.id not in {post.effect.id for post in waiting}:
         # More wait than go at once, and what came first was sent last.
         waiting = [outbox.load_post(connection, services.vault, head.id)]
-    lines = [Line(post.text, post.sent_at) for post in waiting]
-    html, text = render_messages(lines, now=moment.business, posted_until_at=current.posted_until_at)
-    while len(html.encode("utf-8", "replace")) > services.connector.limits.comment_bytes and len(lines) > 1:
-        lines = lines[: len(lines) // 2]
-        html, text = render_messages(lines, now=moment.business, posted_until_at=current.posted_until_at)
-    effects = [post.effect for post in waiting[: len(lines)]]
-    if head.id not in {effect.id for effect in effects}:
+    with_files = [post.effect.message_id for post in waiting if post.effect.message_id and post.message_kind != "text"]
+    of_messages = media.load_of_messages(connection, services.vault, with_files) if with_files else {}
+    for count, post in enumerate(waiting):
+        until_at = files_to_helpdesk.waits_until(
+            of_messages.get(post.effect.message_id or "", ()), real_now=moment.real
+        )
+        if until_at is not None:
+            waiting = waiting[:count]
+            if head.id not in {earlier.effect.id for earlier in waiting}:
+                code = outbox.WAITS_FOR_FILE
+                outbox.retry(connection, [head.id], state=EffectState.READY, not_before_at=until_at, code=code)
+                return None
+            break
+    shown = files_to_helpdesk.choose(connection, services, of_messages)
+    most = files_to_helpdesk.limits(services)
+    if shown and most is not None:
+        ids = [post.effect.message_id for post in waiting]
+        waiting = waiting[: files_to_helpdesk.count_that_fit(ids, shown, most.bytes_per_comment)]
+    posts = waiting
+    html, text = _compose(posts, shown, current, moment)
+    while len(html.encode("utf-8", "replace")) > services.connector.limits.comment_bytes and len(posts) > 1:
+        posts = posts[: len(posts) // 2]
+        html, text = _compose(posts, shown, current, moment)
+    if head.id not in {post.effect.id for post in posts}:
         # What comes first must not wait for what is late.
-        post = next(post for post in waiting if post.effect.id == head.id)
-        effects, lines = [head], [Line(post.text, post.sent_at)]
-        html, text = render_messages(lines, now=moment.business, posted_until_at=current.posted_until_at)
+        posts = [outbox.load_post(connection, services.vault, head.id)]
+        html, text = _compose(posts, shown, current, moment)
+    effects = [post.effect for post in posts]
+    along = [shown[post.effect.message_id or ""] for post in posts if post.effect.message_id in shown]
+    files_to_helpdesk.begin(connection, services, current, along, moment)
     marks = ticket_marks.marks_of(connection, services, current, moment)
     comment = CommentDraft(
         html=html,
@@ -215,10 +245,11 @@ def _begin_messages(
         window=marks.window,
         undelivered=marks.undelivered,
         window_until=marks.window_until,
+        files=[draft for one in along for draft in one.drafts],
     )
     comment, told = _with_marks(ticket, comment, marks)
     key = _key(effects[0])
-    until_at = max(line.sent_at for line in lines)
+    until_at = max(post.sent_at for post in posts)
     if ticket is None:
         return _freeze_ticket(
             connection, services, current, effects, comment, key=key, moment=moment, until_at=until_at
@@ -228,6 +259,21 @@ def _begin_messages(
         connection, services, effects, ticket=ticket, key=key, request=request, moment=moment, until_at=until_at
     )
     return replace(write, marks=told)
+
+
+def _compose(
+    posts: Sequence[WaitingPost], shown: Mapping[str, Shown], current: Conversation, moment: Moment
+) -> tuple[str, str]:
+    lines = [
+        Line(
+            post.text,
+            post.sent_at,
+            asides=shown.get(post.effect.message_id or "", files_to_helpdesk.NOTHING).asides,
+            is_table=post.message_kind in TABLES,
+        )
+        for post in posts
+    ]
+    return render_messages(lines, now=moment.business, posted_until_at=current.posted_until_at)
 
 
 def _freeze_ticket(
@@ -251,11 +297,20 @@ def _freeze_ticket(
         comment=comment,
         conversation_key=current.id,
         follows=None if follows is None else TicketId(follows),
+        tags=_origin_tags(current.origin),
     )
     request = services.connector.prepare_ticket(draft, key=key)
     return _freeze(
         connection, services, effects, ticket=None, key=key, request=request, moment=moment, until_at=until_at
     )
+
+
+def _origin_tags(origin: str | None) -> tuple[str, ...]:
+    """What brought the customer here first: `wa_ad` or `wa_post`, and which one."""
+    if origin is None:
+        return ()
+    where, _, source_id = origin.partition(":")
+    return (f"wa_{where}", f"wa_{where}_{source_id.lower()}") if source_id else (f"wa_{where}",)
 
 
 def _subject(address: Address, services: Services) -> str:
@@ -396,26 +451,28 @@ async def _record_failure_of_head(
 
 
 async def _write(services: Services, lease: Lease, conversation_id: str, write: Write) -> bool:
+    reader = Reader(services)
     try:
-        if write.ticket is None:
-            outcome: TicketWritten | CommentWritten | RemoteFailure = await services.connector.open_ticket(
-                write.request, key=write.key, repeat=write.repeat
-            )
-        else:
-            outcome = await services.connector.add_comment(
-                TicketId(write.ticket.remote_id), write.request, key=write.key, repeat=write.repeat
-            )
+        outcome: TicketWritten | CommentWritten | RemoteFailure = await _call(services, write, reader)
     except RemoteFailure as failure:
         outcome = failure
+    except TimeoutError:
+        outcome = OutcomeUnknown("timed_out")
+    spare: list[str] = []
     pause = _pause_after(services, write) if not isinstance(outcome, RemoteFailure) else 0.0
     moment = Moment.take(services.clock)
 
     def unit(connection: Connection) -> bool:
         current = conversations.load(connection, conversation_id)
-        if isinstance(outcome, RemoteFailure):
+        if reader.missing and isinstance(outcome, RemoteFailure):
+            # The body broke off with the file: nothing of it counts.
+            files_to_helpdesk.fetch_anew(connection, services, write.message_ids, reader.missing, moment)
+            again = _record_write_failure(connection, services, current, write, RetryLater("file_missing"), moment)
+        elif isinstance(outcome, RemoteFailure):
             again = _record_write_failure(connection, services, current, write, outcome, moment)
         else:
             again = _record_written(connection, services, current, write, outcome, moment)
+            spare[:] = files_to_helpdesk.end(connection, services, write.message_ids)
             if pause > 0 and write.ticket is not None:
                 next_post_at = moment.real + timedelta(seconds=pause)
                 conversations.set_next_post(connection, write.ticket.id, next_post_at=next_post_at)
@@ -423,9 +480,24 @@ async def _write(services: Services, lease: Lease, conversation_id: str, write: 
         return again
 
     again = await services.commit_outcome(lease, unit)
+    services.files.remove(spare)
     label = "done" if not isinstance(outcome, RemoteFailure) else type(outcome).__name__
     services.metrics.count("deskbridge_effects_total", f"{write.effects[0].kind.value}:{label}", len(write.effects))
     return again
+
+
+async def _call(services: Services, write: Write, reader: Reader) -> TicketWritten | CommentWritten:
+    connector = services.connector
+    if not isinstance(connector, TakesFiles):
+        if write.ticket is None:
+            return await connector.open_ticket(write.request, key=write.key, repeat=write.repeat)
+        ticket_id = TicketId(write.ticket.remote_id)
+        return await connector.add_comment(ticket_id, write.request, key=write.key, repeat=write.repeat)
+    async with asyncio.timeout(connector.file_limits.call_timeout_seconds):
+        if write.ticket is None:
+            return await connector.open_ticket(write.request, key=write.key, repeat=write.repeat, files=reader)
+        ticket_id = TicketId(write.ticket.remote_id)
+        return await connector.add_comment(ticket_id, write.request, key=write.key, repeat=write.repeat, files=reader)
 
 
 def _pause_after(services: Services, write: Write) -> float:
@@ -532,6 +604,7 @@ def _move_on(
     else:
         merges.follow(connection, services, current, ticket, failure.successor, moment)
     outbox.thaw(connection, write.ids)
+    files_to_helpdesk.take_back(connection, services, write.message_ids)
     return True
 
 
@@ -547,9 +620,13 @@ def _record_failure(
 ) -> bool:
     """`written`: the request may have been written, so it stays frozen and is looked up before it is repeated."""
     ids = [effect.id for effect in effects]
+    message_ids = [effect.message_id for effect in effects if effect.message_id is not None]
     state = EffectState.UNKNOWN if written else EffectState.READY
+    if isinstance(failure, FilesRefused):
+        return _record_refused_files(connection, services, effects, message_ids)
     if not written:
         outbox.thaw(connection, ids)
+        files_to_helpdesk.take_back(connection, services, message_ids)
     match failure:
         case RateLimited():
             outbox.retry(
@@ -588,6 +665,22 @@ def _record_failure(
     return False
 
 
+def _record_refused_files(
+    connection: Connection, services: Services, effects: list[EffectRecord], message_ids: Sequence[str]
+) -> bool:
+    """Nothing was written. One file of several may be to blame, so each is tried alone; then its message goes bare."""
+    ids = [effect.id for effect in effects]
+    outbox.thaw(connection, ids)
+    if len(effects) > 1:
+        files_to_helpdesk.take_back(connection, services, message_ids)
+        for effect_id in ids:
+            outbox.mark_told(connection, effect_id, ALONE)
+    else:
+        files_to_helpdesk.refuse(connection, services, message_ids)
+    services.metrics.count("deskbridge_files_total", "refused_by_helpdesk")
+    return True
+
+
 def _record_refusal(
     connection: Connection,
     services: Services,
@@ -603,6 +696,8 @@ def _record_refusal(
     if effects[0].kind is EffectKind.POST_MESSAGE and effects[0].told != ALONE:
         current.requester_id = None
         outbox.thaw(connection, ids)
+        message_ids = [effect.message_id for effect in effects if effect.message_id is not None]
+        files_to_helpdesk.take_back(connection, services, message_ids)
         for effect_id in ids:
             outbox.mark_told(connection, effect_id, ALONE)
         return True

@@ -1,7 +1,7 @@
 """What Meta told: from inbox rows to state and effects. Messages one conversation at a time, statuses all at once."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -9,6 +9,7 @@ import orjson
 from sqlalchemy import Connection
 
 from bridge.domain import notes
+from bridge.domain.context import Quoted, whole_text
 from bridge.domain.decide import CustomerWrote, DeliveryRefused, FailureMeaning, decide
 from bridge.domain.inbox_item import InboxKind
 from bridge.domain.message_status import advance, left_meta
@@ -21,7 +22,7 @@ from bridge.domain.model import (
     Unrecognised,
 )
 from bridge.domain.text import split_message
-from bridge.runtime import consent, limit_news, limits_watch, template_sync
+from bridge.runtime import consent, files_from_whatsapp, limit_news, limits_watch, template_sync
 from bridge.runtime.apply import Subject, add_note, apply
 from bridge.runtime.gates import close_gate, reopen_gate
 from bridge.runtime.services import WHATSAPP_SCOPE, Moment, Services
@@ -42,6 +43,7 @@ from bridge.whatsapp.translate import (
     translate_status,
 )
 from connectors.errors import NeedsOperator
+from connectors.interface import TicketStatus
 from templates_registry.events import TemplateEvent
 
 STATUSES_AT_ONCE = 100
@@ -242,8 +244,13 @@ def _take_letter(
     connection: Connection, services: Services, current: Conversation, message: InboundMessage, moment: Moment
 ) -> None:
     wamid: str | None = message.wamid
+    text = _whole_text(connection, services, current, message)
+    if message.origin is not None and current.origin is None:
+        current.origin = message.origin
     event = CustomerWrote(message.sent_at, message.opens_window)
-    for part in split_message(message.text, limit=PART_UNITS) or [message.text]:
+    if message.kind == "reaction":
+        event = replace(event, reaction=text, has_ticket=_has_ticket(connection, services, current))
+    for part in split_message(text, limit=PART_UNITS) or [text]:
         message_id = messages.add_inbound(
             connection,
             services.vault,
@@ -254,15 +261,45 @@ def _take_letter(
             text=part,
             sent_at=message.sent_at,
             now=moment.business,
+            about=None if wamid is None else message.about,
+            says=None if wamid is None else message.says,
         )
         if message_id is None:
             return  # known already
+        if wamid is not None and message.media:
+            files_from_whatsapp.keep_refs(connection, services, message_id, message.media, moment)
         decision = decide(current.window, event, now=moment.business, rules=services.rules)
         apply(connection, services, current, decision, subject=Subject(message_id=message_id), moment=moment)
         wamid = None  # the first part stands for the message
     if message.is_referred:
         current.free_entry = current.free_entry.after_referral(message.sent_at)
     consent.take_words(connection, services, current, message, moment=moment)
+
+
+def _whole_text(connection: Connection, services: Services, current: Conversation, message: InboundMessage) -> str:
+    """What the agent reads, with what the message speaks of. Only this conversation's own messages are quoted: the id
+    comes from the customer's phone."""
+    named = message.about or message.quoted
+    if named is None:
+        return message.text
+    vault = services.vault
+    said = messages.find_said(connection, vault, channel_id=current.channel_id, wamid=named)
+    about, last_reaction = None, None
+    if said is not None and said.conversation_id == current.id:
+        edited = messages.find_about(connection, vault, conversation_id=current.id, wamid=named, kind="edit")
+        about = Quoted(is_ours=said.direction == "out", text=said.text if edited is None else edited)
+    if message.kind == "reaction":
+        last_reaction = messages.find_about(connection, vault, conversation_id=current.id, wamid=named, kind="reaction")
+    return whole_text(message, about=about, last_reaction=last_reaction)
+
+
+def _has_ticket(connection: Connection, services: Services, current: Conversation) -> bool:
+    """Is there one that somebody may read, or will there be?"""
+    if current.ticket_id is not None:
+        ticket = conversations.load_ticket(connection, current.ticket_id)
+        if ticket.status not in (TicketStatus.CLOSED, TicketStatus.GONE):
+            return True
+    return outbox.load_first_post(connection, services.vault, current.id) is not None
 
 
 async def take_reports(services: Services, lease: Lease, reports: Sequence[Report]) -> bool:

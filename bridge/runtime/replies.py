@@ -20,7 +20,7 @@ from bridge.runtime.gates import close_gate, find_closed, next_try_at, reopen_ga
 from bridge.runtime.merges import ticket_index
 from bridge.runtime.services import HELPDESK_SCOPE, WHATSAPP_SCOPE, Moment, Services
 from bridge.runtime.told import Told, unpacked
-from bridge.store import channels, consents, conversations, inbox, outbox
+from bridge.store import channels, consents, conversations, inbox, media, outbox
 from bridge.store.conversations import Conversation, Ticket
 from bridge.store.inbox import InboxEntry
 from bridge.store.leases import Lease
@@ -381,4 +381,5 @@ def _commanded(
         free_entry_until=current.free_entry.until if current.free_entry.is_open(moment.business) else None,
     )
     resendable = outbox.load_resendable(connection, services.vault, conversation_id=current.id, ticket_id=ticket.id)
-    return AgentCommanded(command, held, len(resendable), report, words)
+    lost = media.count_lost(connection, current.id)
+    return AgentCommanded(command, held, len(resendable), report, words, lost)

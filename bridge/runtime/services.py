@@ -19,6 +19,7 @@ from bridge.store import leases
 from bridge.store.channels import Channel
 from bridge.store.crypto import Vault
 from bridge.store.database import Database, StoreUnavailable
+from bridge.store.files import FileFolder
 from bridge.store.leases import Lease
 from bridge.whatsapp.client import CloudApi
 from bridge.whatsapp.template_api import TemplateApi
@@ -49,6 +50,10 @@ class Services:
     dead_letter_after: timedelta
     reconcile_every: timedelta
     metrics: WorkerMetrics
+    files: FileFolder
+    public_url: str
+    links_for: timedelta
+    """How long a link to a file is good."""
     upkeep: Callable[[], Awaitable[None]]
     """Call it often: writes counters on, and learns what `doctor --fix` has just made."""
 

@@ -41,6 +41,16 @@ VARIABLES: tuple[Variable, ...] = (
         "name a folder",
     ),
     Variable(
+        "DESKBRIDGE_FILE_LINK_DAYS",
+        "how long a link to a file is good that the helpdesk does not take; default 30",
+        "use a whole number of days",
+    ),
+    Variable(
+        "DESKBRIDGE_REACTIONS",
+        "what a customer's reaction is: a note, or a message that opens the ticket (reopen); default note",
+        "use note or reopen",
+    ),
+    Variable(
         "DESKBRIDGE_DATABASE_URL",
         "postgresql+psycopg://USER:PASSWORD@HOST/NAME in production; default SQLite in the data dir",
         "use postgresql+psycopg://USER:PASSWORD@HOST/NAME or sqlite:///PATH",
@@ -180,6 +190,8 @@ class Settings(BaseModel):
 
     data_dir: Path
     files_dir: Path
+    file_link_days: int
+    reactions: Literal["note", "reopen"]
     database_url: SecretStr
     """SQLAlchemy URL, `sqlite:///…` or `postgresql+psycopg://…`."""
     redis_url: SecretStr
@@ -289,6 +301,8 @@ def load_settings(environ: Mapping[str, str], *, accounts: bool = True) -> Setti
     return Settings(
         data_dir=data_dir,
         files_dir=Path(environ.get("DESKBRIDGE_FILES_DIR") or data_dir / "files").expanduser().absolute(),
+        reactions=_reactions(environ),
+        file_link_days=_number(environ, "DESKBRIDGE_FILE_LINK_DAYS", 30, 1, 365),
         database_url=SecretStr(database_url),
         redis_url=SecretStr(_redis_url(environ, data_dir)),
         embedded_redis="DESKBRIDGE_REDIS_URL" not in environ,
@@ -420,6 +434,16 @@ def _admin_token(environ: Mapping[str, str]) -> SecretStr | None:
     if len(token) < keys.TOKEN_CHARACTERS_AT_LEAST:
         raise _refused("DESKBRIDGE_ADMIN_TOKEN", f"is shorter than {keys.TOKEN_CHARACTERS_AT_LEAST} characters")
     return SecretStr(token)
+
+
+def _reactions(environ: Mapping[str, str]) -> Literal["note", "reopen"]:
+    match environ.get("DESKBRIDGE_REACTIONS", "note").strip().lower():
+        case "note":
+            return "note"
+        case "reopen":
+            return "reopen"
+        case _:
+            raise _refused("DESKBRIDGE_REACTIONS", "has a value that is not known")
 
 
 def _window_closed(environ: Mapping[str, str]) -> Literal["hold", "reject"]:

@@ -158,7 +158,9 @@ def field_ids_of(kept: dict[str, str]) -> dict[str, int]:
 @contextlib.asynccontextmanager
 async def open_cloud_api(settings: Settings) -> AsyncIterator[CloudApi]:
     account = settings.account()
-    async with remote_client(account.api_url, timeout_seconds=CALL_TIMEOUT_SECONDS) as client:
+    # Unconfirmed: downloads may be refused to clients that name none (fact sheet WhatsApp 2.5).
+    agent = {"User-Agent": "deskbridge"}
+    async with remote_client(account.api_url, timeout_seconds=CALL_TIMEOUT_SECONDS, headers=agent) as client:
         yield CloudApi(
             client,
             phone_number_id=PhoneNumberId(account.phone_number_id),
@@ -266,11 +268,15 @@ async def open_workshop(settings: Settings, store: Store) -> AsyncIterator[Works
                         ClosedWindowPolicy(settings.window_closed),
                         timedelta(hours=settings.hold_hours),
                         timedelta(minutes=settings.window_warning_minutes),
+                        reactions_reopen=settings.reactions == "reopen",
                     ),
                     languages=Languages(settings.language),
                     dead_letter_after=timedelta(hours=settings.dead_letter_hours),
                     reconcile_every=timedelta(seconds=settings.reconcile_seconds),
                     metrics=metrics,
+                    files=open_files(settings),
+                    public_url=settings.public_url,
+                    links_for=timedelta(days=settings.file_link_days),
                     upkeep=Upkeep(store, channel, redis, metrics, field_ids),
                 ),
                 redis=redis,

@@ -39,6 +39,7 @@ class Conversation:
     unanswered_since_at: datetime | None
     look_at: datetime | None
     free_entry: FreeEntryPoint
+    origin: str | None = None
 
     def take_seq(self) -> int:
         seq = self.next_seq
@@ -120,6 +121,7 @@ def _conversation(row: Row[Any]) -> Conversation:
         unanswered_since_at=row.unanswered_since_at,
         look_at=row.look_at,
         free_entry=FreeEntryPoint(row.referred_at, row.free_entry_until_at),
+        origin=row.origin,
     )
 
 
@@ -141,6 +143,7 @@ def save(connection: Connection, current: Conversation) -> None:
             "look_at": current.look_at,
             "referred_at": current.free_entry.referred_at,
             "free_entry_until_at": current.free_entry.until,
+            "origin": current.origin,
         },
     )
     if saved.rowcount != 1:

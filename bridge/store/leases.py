@@ -14,7 +14,7 @@ from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from bridge.store import outbox
-from bridge.store.tables import SHARDS, UtcMicroseconds, conversation, effect, inbox, message, shard, worker
+from bridge.store.tables import SHARDS, UtcMicroseconds, conversation, effect, inbox, media, message, shard, worker
 
 LEASE = timedelta(seconds=15)
 WORKER_SEEN = timedelta(seconds=20)
@@ -153,6 +153,13 @@ _WORK = select(shard.c.id).where(
                 outbox.is_head(),
             )
             for state in ("ready", "unknown")
+        ),
+        exists().where(
+            media.c.state == "waiting",
+            media.c.due_at <= _NOW,
+            media.c.message_id == message.c.id,
+            message.c.conversation_id == conversation.c.id,
+            conversation.c.shard == shard.c.id,
         ),
         and_(
             or_(shard.c.holder.is_(None), shard.c.expires_at <= _REAL_NOW),

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, insert, select, update
@@ -14,6 +14,7 @@ from bridge.store.ids import new_id
 from bridge.store.tables import MediaState, conversation, media, message
 
 SOURCE = "media.source"
+RETRIED_FOR = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,12 +140,24 @@ def move(connection: Connection, media_id: str, *, message_id: str) -> None:
     connection.execute(_CHANGE, {"row": media_id, "message_id": message_id})
 
 
-def find_lost(connection: Connection, vault: Vault, conversation_id: str) -> list[Media]:
-    """Files of a conversation that are not on the helpdesk and that nothing fetches any more."""
-    rows = connection.execute(
-        select(media)
-        .join(message, message.c.id == media.c.message_id)
-        .where(message.c.conversation_id == conversation_id, media.c.state == MediaState.LOST.value)
-        .order_by(media.c.id)
+_LOST = (
+    select(media.c.id, media.c.gone_at)
+    .join(message, message.c.id == media.c.message_id)
+    .where(
+        message.c.conversation_id == bindparam("conversation_id"),
+        media.c.state == MediaState.LOST.value,
+        media.c.reason.is_distinct_from("empty"),
     )
-    return [_media(row, vault) for row in rows]
+)
+
+
+def count_lost(connection: Connection, conversation_id: str) -> int:
+    """Files of a conversation that WhatsApp did not give out, and that nobody fetches any more."""
+    return len(connection.execute(_LOST, {"conversation_id": conversation_id}).all())
+
+
+def retry_lost(connection: Connection, conversation_id: str, *, now: datetime) -> None:
+    """All of those are fetched again, for an hour at least: WhatsApp may keep them longer than it says."""
+    for row in connection.execute(_LOST, {"conversation_id": conversation_id}).all():
+        gone_at = max(row.gone_at, now + RETRIED_FOR)
+        set_state(connection, [row.id], MediaState.WAITING, due_at=now, attempts=0, reason=None, gone_at=gone_at)

@@ -148,6 +148,11 @@ def save_content(connection: Connection, vault: Vault, message_id: str, content:
     connection.execute(_CHANGE, {"row": message_id, "content": vault.seal(orjson.dumps(content), CONTENT, message_id)})
 
 
+def conversation_of(connection: Connection, message_id: str) -> str:
+    found = select(message.c.conversation_id).where(message.c.id == message_id)
+    return str(connection.execute(found).scalar_one())
+
+
 @dataclass(frozen=True, slots=True)
 class Said:
     """A message as later ones speak of it. `text` is what it says now, as far as we were told."""

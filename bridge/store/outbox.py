@@ -32,8 +32,10 @@ from bridge.store.tables import (
     EffectKind,
     EffectState,
     Lane,
+    MediaState,
     effect,
     literals,
+    media,
     message,
     ticket,
 )
@@ -45,6 +47,7 @@ DUE = literals((EffectState.READY, EffectState.UNKNOWN))
 WAITS_FOR_COMPANY = "waits for company"
 PARKED = EPOCH + timedelta(days=365_000)
 """The time at which nothing is due: such a send waits for a place among the people whom Meta lets us write to."""
+WAITS_FOR_FILE = "waits for its file"
 RESENDABLE = (EffectState.UNCONFIRMED, EffectState.FAILED, EffectState.DEAD)
 
 
@@ -264,9 +267,12 @@ class WaitingPost:
     effect: EffectRecord
     text: str = field(repr=False)
     sent_at: datetime
+    message_kind: str
 
 
-_POSTS = select(effect, message.c.text, message.c.occurred_at).join(message, message.c.id == effect.c.message_id)
+_POSTS = select(effect, message.c.text, message.c.occurred_at, message.c.kind.label("message_kind")).join(
+    message, message.c.id == effect.c.message_id
+)
 _WAITING_POSTS = (
     _POSTS.where(
         effect.c.conversation_id == bindparam("conversation_id"),
@@ -295,7 +301,12 @@ def _posts(
     connection: Connection, vault: Vault, statement: Select[Any], values: Mapping[str, Any]
 ) -> list[WaitingPost]:
     return [
-        WaitingPost(_record(row, vault), vault.unseal_text(row.text, messages.TEXT, row.message_id), row.occurred_at)
+        WaitingPost(
+            _record(row, vault),
+            vault.unseal_text(row.text, messages.TEXT, row.message_id),
+            row.occurred_at,
+            row.message_kind,
+        )
         for row in connection.execute(statement, values)
     ]
 
@@ -561,17 +572,28 @@ def adopt_left_behind(
     *,
     shard: int,
     helpdesk_timeout: timedelta,
+    file_timeout: timedelta | None = None,
     of_lane: tuple[str, Lane] | None = None,
 ) -> int:
     """What somebody was performing whose result is lost may have happened: it is looked up no earlier than its call
-    could end. `of_lane`: of that conversation and lane alone."""
+    could end (`file_timeout`: one that carries files). `of_lane`: of that conversation and lane alone."""
     left = and_(effect.c.shard == shard, effect.c.state == EffectState.PERFORMING.value)
+    together = effect.alias("together")
+    with_files = exists().where(
+        together.c.batch_id == effect.c.batch_id,
+        media.c.message_id == together.c.message_id,
+        media.c.state == MediaState.ATTACHING.value,
+    )
     if of_lane is not None:
         conversation_id, lane = of_lane
         left = and_(left, effect.c.conversation_id == conversation_id, effect.c.lane == lane.value)
-    rows = connection.execute(select(effect.c.id, effect.c.lane, effect.c.started_at).where(left)).all()
+    rows = connection.execute(
+        select(effect.c.id, effect.c.lane, effect.c.started_at, with_files.label("with_files")).where(left)
+    ).all()
     for row in rows:
-        pause = helpdesk_timeout if row.lane == Lane.HELPDESK.value else timedelta(0)
+        pause = timedelta(0)
+        if row.lane == Lane.HELPDESK.value:
+            pause = file_timeout if row.with_files and file_timeout else helpdesk_timeout
         connection.execute(
             update(effect)
             .where(effect.c.id == row.id)
@@ -647,6 +669,31 @@ def stop_waiting_for_company(connection: Connection, conversation_id: str) -> No
         )
         .values(not_before_at=EPOCH)
     )
+
+
+def stop_waiting_for_file(connection: Connection, conversation_id: str) -> None:
+    """A file came, or will not: the message that waited for it may go."""
+    connection.execute(
+        update(effect)
+        .where(
+            effect.c.conversation_id == conversation_id,
+            effect.c.lane == Lane.HELPDESK.value,
+            effect.c.state == EffectState.READY.value,
+            effect.c.code == WAITS_FOR_FILE,
+        )
+        .values(not_before_at=EPOCH)
+    )
+
+
+def is_still_to_be_shown(connection: Connection, message_id: str) -> bool:
+    """Does the customer's message wait for the ticket, in no request yet, so that what belongs to it can go along?"""
+    waiting = select(effect.c.id).where(
+        effect.c.message_id == message_id,
+        effect.c.state == EffectState.READY.value,
+        effect.c.batch_id.is_(None),
+        effect.c.lane == Lane.HELPDESK.value,
+    )
+    return connection.execute(waiting.limit(1)).one_or_none() is not None
 
 
 def load_first_post(connection: Connection, vault: Vault, conversation_id: str) -> EffectRecord | None:

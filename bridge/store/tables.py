@@ -102,6 +102,8 @@ class MediaState(StrEnum):
     """To be fetched, now or again later."""
     FETCHED = "fetched"
     """In our file store, to go to the helpdesk."""
+    ATTACHING = "attaching"
+    """Named by a request that is frozen, and perhaps on its way."""
     ATTACHED = "attached"
     LINKED = "linked"
     """Too big for the helpdesk, or refused by it: the agent has a link."""

@@ -1,8 +1,11 @@
 """How do we speak to the Cloud API? One phone number of one business account; one request per call, no retry."""
 
-from collections.abc import Mapping, Sequence
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urljoin
 
 import httpx
 
@@ -10,7 +13,7 @@ from bridge.domain.model import Bsuid, PhoneNumberId, WaId, Wamid
 from bridge.whatsapp.failures import error_for_read, error_for_send
 from bridge.whatsapp.payloads import Payload
 from bridge.whatsapp.wire import Part, part_of, read_code
-from connectors.client import call
+from connectors.client import call, stream
 from connectors.errors import OutcomeUnknown, RemoteFailure, RetryLater
 
 API_VERSION = "v26.0"
@@ -19,6 +22,7 @@ CALL_TIMEOUT_SECONDS = 20.0
 """What the caller builds the client with; whatever waits for a lost answer counts from here."""
 
 _LONGEST_WAIT_SECONDS = 3600.0
+_REDIRECTS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +32,16 @@ class Accepted:
     wamid: Wamid = field(repr=False)
     wa_id: WaId | None = field(repr=False)
     bsuid: Bsuid | None = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class MediaFile:
+    """A file that Meta keeps. `url` is good for five minutes; the rest is what Meta says of it, where it does."""
+
+    url: str = field(repr=False)
+    mime_type: str | None
+    sha256: str | None = field(repr=False)
+    size_bytes: int | None
 
 
 class CloudApi:
@@ -89,6 +103,51 @@ class CloudApi:
             wa_id=WaId(wa_id) if wa_id else None,
             bsuid=Bsuid(user_id) if user_id else None,
         )
+
+    async def find_media(self, media_id: str) -> MediaFile:
+        """Where a file is to be had now (fact sheet 2.5). Raises `Permanent` for one that Meta has not (any more).
+
+        No look-up counts towards the limits of management calls, as far as is known (fact sheet 5.5, unconfirmed).
+        """
+        answer = await self._read("GET", media_id, params={"phone_number_id": self._phone_number_id})
+        url = answer.text("url")
+        if url is None:
+            raise RetryLater("unreadable")
+        size = answer.number("file_size")
+        return MediaFile(
+            url=url,
+            mime_type=answer.text("mime_type"),
+            sha256=answer.text("sha256"),
+            size_bytes=None if size is None else int(size),
+        )
+
+    @contextlib.asynccontextmanager
+    async def download(self, url: str, *, total_seconds: float) -> AsyncIterator[AsyncIterator[bytes]]:
+        """The content behind a file's address, piece by piece. Raises `RetryLater` for everything that goes wrong:
+        with a fresh address it may work.
+
+        The token goes to the address that Meta named and to no other (fact sheet 2.5).
+        """
+        headers = _bearer(self._token)
+        async with asyncio.timeout(total_seconds), contextlib.AsyncExitStack() as stack:
+            for _ in range(_REDIRECTS + 1):
+                if not self._is_safe(url):
+                    raise RetryLater("unsafe_address")
+                # Nothing is unpacked: what is small on the way stays small here.
+                wish = {"Accept-Encoding": "identity", **headers}
+                response, pieces = await stack.enter_async_context(stream(self._client, "GET", url, headers=wish))
+                if response.is_success and "content-encoding" not in response.headers:
+                    yield pieces
+                    return
+                target = response.headers.get("location") if response.is_redirect else None
+                if target is None:
+                    raise RetryLater(f"http_{response.status_code}")
+                url, headers = urljoin(url, target), {}
+            raise RetryLater("redirected")
+
+    def _is_safe(self, url: str) -> bool:
+        """Encrypted, wherever Meta itself is spoken to so."""
+        return url.startswith("https://") or (url.startswith("http://") and self._client.base_url.scheme == "http")
 
     async def debug_token(self) -> Mapping[str, object]:
         """What Meta knows of our token: `is_valid`, `expires_at`, `scopes`, `app_id` (fact sheet 7.1)."""

@@ -13,6 +13,7 @@ from bridge.domain.model import (
     Bsuid,
     InboundMessage,
     MarketingPreference,
+    MediaRef,
     MessageStatus,
     Sender,
     StatusUpdate,
@@ -21,7 +22,7 @@ from bridge.domain.model import (
     WaId,
     Wamid,
 )
-from bridge.domain.text import flatten
+from bridge.domain.text import flatten, preview
 from bridge.whatsapp.wire import (
     Part,
     WireContact,
@@ -51,7 +52,8 @@ _STATUSES = {
 }
 _SYSTEM_ALIASES = {"customer_changed_number": "user_changed_number"}
 
-_FILE_STAYS = "(the file is in WhatsApp only)"
+_NAME_CHARACTERS = 120
+_DIRECTION_SIGNS = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _NOT_PASSED_ON = "that WhatsApp does not pass on to businesses"
 _UNSUPPORTED = {
     "button": "a message with buttons",
@@ -84,15 +86,13 @@ _UNSUPPORTED_CODES = {
 def translate_message(
     item: Mapping[str, object], *, received_at: datetime
 ) -> InboundMessage | SystemNotice | Unrecognised:
-    """`received_at` stands in for a time that is missing or absurd. `Unrecognised` only for a group's message, and
-    for what has no id or no sender: nobody could be answered."""
+    """`received_at` stands in for a time that is missing or absurd. `Unrecognised` only for what has no id or no
+    sender: nobody could be answered."""
     root = part_of(item)
     message = read_message(root.part("message"))
     kind = _label(message.type)
     if message.id is None:
         return Unrecognised(kind, "it has no id")
-    if message.group_id is not None:
-        return Unrecognised("group", "messages in groups are not carried")
     if kind == "request_welcome":
         return Unrecognised(kind, "WhatsApp withdrew it in March 2026")
     sent_at = _time(message.timestamp, received_at=received_at)
@@ -103,14 +103,22 @@ def translate_message(
     if sender is None:
         return Unrecognised(kind, "it names no sender")
     rendering = _RENDERINGS.get(kind, _Rendering(_unknown_type, opens_window=False))
+    in_group = message.group_id is not None
+    opens = rendering.opens_window and not in_group and (kind != "interactive" or _is_answer(message))
+    about = _about(message)
     return InboundMessage(
         wamid=Wamid(message.id),
         sender=sender,
         sent_at=sent_at,
         kind=kind,
         text=_whole_text(message, rendering.text(message)),
-        opens_window=rendering.opens_window and (kind != "interactive" or _is_answer(message)),
-        quoted=_quoted(message),
+        opens_window=opens,
+        quoted=Wamid(message.context.id) if message.context.id and about is None else None,
+        about=about,
+        says=_says(message, kind),
+        media=tuple(_media(message, kind, received_at=sent_at)),
+        origin=_origin(message),
+        is_understood=_is_understood(message, kind),
         is_referred=bool(message.referral),
     )
 
@@ -258,14 +266,99 @@ def _system_notice(
     )
 
 
-def _quoted(message: WireMessage) -> Wamid | None:
-    quoted = (
+def _about(message: WireMessage) -> Wamid | None:
+    about = (
         message.root.part("reaction").text("message_id")
         or message.root.part("edit").text("original_message_id")
         or message.root.part("revoke").text("original_message_id")
-        or message.context.id
     )
-    return Wamid(quoted) if quoted else None
+    return Wamid(about) if about else None
+
+
+def _says(message: WireMessage, kind: str) -> str | None:
+    """The emoji of a reaction (empty: taken back), the new words of an edit."""
+    if kind == "reaction":
+        return flatten(message.body.text("emoji") or "")
+    if kind != "edit":
+        return None
+    edited, rendering = _edited(message)
+    return None if rendering is None else rendering.text(edited)
+
+
+def _edited(message: WireMessage) -> tuple[WireMessage, "_Rendering | None"]:
+    edited = read_message(message.body.part("message"))
+    rendering = _RENDERINGS.get(_label(edited.type))
+    return edited, rendering if rendering is not None and rendering.opens_window else None
+
+
+_ORIGIN_ID = re.compile(r"[0-9A-Za-z_-]{1,40}")
+
+
+def _origin(message: WireMessage) -> str | None:
+    if not message.referral:
+        return None
+    where = "post" if message.referral.text("source_type") == "post" else "ad"
+    source_id = message.referral.text("source_id") or ""
+    return f"{where}:{source_id}" if _ORIGIN_ID.fullmatch(source_id) else where
+
+
+def _is_understood(message: WireMessage, kind: str) -> bool:
+    """What Meta says that it does not pass on is understood: nobody will ever know more."""
+    if kind == "interactive":
+        return message.body.text("type") in (None, "button_reply", "list_reply", "nfm_reply", "call_permission_reply")
+    return kind in _RENDERINGS and (kind != "unknown" or bool(message.errors))
+
+
+# Files
+
+
+_FILES = frozenset({"image", "video", "document", "audio", "voice", "sticker"})
+
+
+def _media(message: WireMessage, kind: str, *, received_at: datetime) -> Iterable[MediaRef]:
+    if kind in _FILES and not message.errors:
+        body = message.body
+        word = "voice" if kind == "voice" or body.flag("voice") else kind
+        if body.text("id"):
+            yield MediaRef(
+                word,
+                media_id=body.text("id"),
+                name=body.text("filename"),
+                mime_type=body.text("mime_type"),
+                sha256=body.text("sha256"),
+            )
+    elif kind == "contacts":
+        for contact in message.root.parts("contacts")[:_MOST_CARDS]:
+            card = _vcard(contact, message)
+            if card is not None:
+                yield MediaRef("contact", name=_full_name(contact) or "contact", mime_type="text/vcard", content=card)
+    elif kind == "edit":
+        edited, rendering = _edited(message)
+        if rendering is not None and edited.type in _FILES:
+            yield from _media(edited, edited.type, received_at=received_at)
+
+
+_MOST_CARDS = 50
+
+
+def _vcard(contact: Part, message: WireMessage) -> str | None:
+    """The card that came along, else one made of what is there; none of a number that customers gave as their own."""
+    if contact.text("vcard"):
+        return contact.text("vcard")
+    if _is_own(contact, message) or not (contact.parts("phones") or contact.parts("emails")):
+        return None
+    lines = ["BEGIN:VCARD", "VERSION:3.0", f"FN:{_escaped(_full_name(contact) or 'Contact')}"]
+    name = contact.part("name")
+    lines.append(f"N:{_escaped(name.text('last_name') or '')};{_escaped(name.text('first_name') or '')};;;")
+    lines += [f"TEL:{_escaped(one.text('phone') or one.text('wa_id') or '')}" for one in contact.parts("phones")]
+    lines += [f"EMAIL:{_escaped(one.text('email') or '')}" for one in contact.parts("emails")]
+    if contact.part("org").text("company"):
+        lines.append(f"ORG:{_escaped(contact.part('org').text('company') or '')}")
+    return "\r\n".join([*lines, "END:VCARD", ""])
+
+
+def _escaped(text: str) -> str:
+    return re.sub(r"([\\,;])", r"\\\1", flatten(text))
 
 
 # What the agent reads
@@ -285,10 +378,13 @@ def _list(parts: Iterable[str | None]) -> str:
 
 def _marks(message: WireMessage) -> list[str]:
     marks = []
+    if message.group_id is not None:
+        marks.append("[Written in a WhatsApp group, which cannot be answered from here: a reply goes to this person]")
     if message.referral:
         referral = message.referral
         where = "a post" if referral.text("source_type") == "post" else "an ad"
         marks.append(f"[Came through {where}] {flatten(referral.text('headline') or '')}".strip())
+        marks.append(flatten(referral.text("body") or ""))
         marks.append(flatten(referral.text("source_url") or ""))
     product = message.context.referred_product.text("product_retailer_id")
     if product:
@@ -314,9 +410,14 @@ def _file(message: WireMessage) -> str:
         "voice": "Voice message",
         "sticker": "Animated sticker" if body.flag("animated") else "Sticker",
     }[message.type or ""]
-    why = "(WhatsApp could not pass the file on: too big or broken)" if message.errors else _FILE_STAYS
-    name = flatten(body.text("filename") or "")
-    return _lines([f"[{word}] {name} {why}" if name else f"[{word}] {why}", body.text("caption")])
+    why = ""
+    if message.errors:
+        why = "(WhatsApp could not pass the file on: too big or broken)"
+    elif not body.text("id"):
+        why = "(WhatsApp did not pass the file on)"
+    # What a stranger calls it may run backwards, or be a page long.
+    name = preview(_DIRECTION_SIGNS.sub("", body.text("filename") or ""), _NAME_CHARACTERS)
+    return _lines([" ".join(part for part in (f"[{word}]", name, why) if part), body.text("caption")])
 
 
 def _location(message: WireMessage) -> str:
@@ -335,12 +436,8 @@ def _contacts(message: WireMessage) -> str:
 
 
 def _contact(contact: Part, message: WireMessage) -> str:
-    # An early version of Meta's documentation has `origin` on the message.
-    own = "contact_request" in (contact.text("origin"), message.root.text("origin"))
-    name = contact.part("name")
-    full_name = _list([name.text("formatted_name")]) or flatten(
-        f"{name.text('first_name') or ''} {name.text('last_name') or ''}"
-    )
+    own = _is_own(contact, message)
+    full_name = _full_name(contact)
     organisation = contact.part("org")
     details = _list(
         [
@@ -355,6 +452,18 @@ def _contact(contact: Part, message: WireMessage) -> str:
         ]
     )
     return f"[{'The number of the customer' if own else 'Contact'}] {details}".strip()
+
+
+def _is_own(contact: Part, message: WireMessage) -> bool:
+    """An early version of Meta's documentation has `origin` on the message."""
+    return "contact_request" in (contact.text("origin"), message.root.text("origin"))
+
+
+def _full_name(contact: Part) -> str:
+    name = contact.part("name")
+    return _list([name.text("formatted_name")]) or flatten(
+        f"{name.text('first_name') or ''} {name.text('last_name') or ''}"
+    )
 
 
 def _postal(address: Part) -> str:
@@ -378,14 +487,19 @@ def _interactive(message: WireMessage) -> str:
         case "button_reply" | "list_reply":
             return _tapped(reply.text("title"), reply.text("description"))
         case "nfm_reply":
-            fields = [f"{name}: {value}" for name, value in read_form(reply.text("response_json"))]
-            return _lines(["[Form]", *fields, None if fields else reply.text("body")])
+            fields = [_row(name, value) for name, value in read_form(reply.text("response_json"))]
+            return _lines(["[Form]", *fields, None if fields else flatten(reply.text("body") or "")])
         case "call_permission_reply":
             return "[Allows calls]" if reply.text("response") == "accept" else "[Does not allow calls]"
         case None:
             return _unsupported(message)
         case _:
             return _unknown(kind)
+
+
+def _row(*cells: str) -> str:
+    """A row of a table, as `render` knows it: its cells hold neither tabs nor line ends."""
+    return "\t".join(flatten(cell) for cell in cells)
 
 
 def _button(message: WireMessage) -> str:
@@ -402,8 +516,9 @@ def _order(message: WireMessage) -> str:
     for item in message.body.parts("product_items"):
         price = _list([f"{item.text('item_price') or ''} {item.text('currency') or ''}"])
         name = flatten(item.text("product_retailer_id") or "") or "a product"
-        items.append(f"{item.text('quantity') or '?'} x {name}{f' at {price}' if price else ''}")
-    return _lines(["[Order]", *items, message.body.text("text")])
+        items.append(_row(f"{item.text('quantity') or '?'} x", name, price))
+    said = (message.body.text("text") or "").replace("\t", " ")
+    return _lines(["[Order]", *items, said])
 
 
 def _unsupported(message: WireMessage) -> str:
@@ -417,9 +532,8 @@ def _unsupported(message: WireMessage) -> str:
 
 
 def _edit(message: WireMessage) -> str:
-    edited = read_message(message.body.part("message"))
-    rendering = _RENDERINGS.get(_label(edited.type))
-    if rendering is None or not rendering.opens_window:
+    edited, rendering = _edited(message)
+    if rendering is None:
         return "[Edited an earlier message] WhatsApp does not say what it reads now."
     return _lines(["[Edited an earlier message; it reads now:]", rendering.text(edited)])
 

@@ -15,7 +15,7 @@ import httpx
 from pydantic import TypeAdapter, ValidationError
 
 from connectors.answers import Answer, number, unreadable
-from connectors.client import call
+from connectors.client import Streamed, call
 from connectors.errors import RateLimited
 from connectors.freshdesk.failures import verdict
 from connectors.freshdesk.settings import FreshdeskSettings
@@ -129,7 +129,7 @@ class FreshdeskApi:
         path: str,
         *,
         cause: str,
-        content: bytes,
+        content: bytes | Streamed,
         draws: Sequence[str] = (),
     ) -> _Model:
         """Write one thing. An answer that cannot be read leaves the outcome unknown."""
@@ -144,17 +144,26 @@ class FreshdeskApi:
         cause: str,
         safe: bool,
         params: Mapping[str, str | int] | None = None,
-        content: bytes | None = None,
+        content: bytes | Streamed | None = None,
         draws: Sequence[str] = (),
     ) -> httpx.Response:
         """One call under `/api/v2`. `draws` are the limits beside the account's. Raises any `RemoteFailure`."""
         buckets = (ACCOUNT, *draws)
         await self._budget.take(cause, [Draw(name, self._plan.limit(name), _PERIOD_SECONDS) for name in buckets])
         headers = {"Authorization": self._authorisation}
-        if content is not None:
+        if isinstance(content, Streamed):
+            headers |= {"Content-Type": content.content_type, "Content-Length": str(content.size_bytes)}
+        elif content is not None:
             headers["Content-Type"] = "application/json"
         response = await call(
-            self._client, method, f"/api/v2{path}", safe=safe, params=params, content=content, headers=headers
+            self._client,
+            method,
+            f"/api/v2{path}",
+            safe=safe,
+            params=params,
+            content=content.open() if isinstance(content, Streamed) else content,
+            headers=headers,
+            total_seconds=content.total_seconds if isinstance(content, Streamed) else None,
         )
         remaining = await self._learn(response.headers)
         failure = verdict(Answer(response.status_code, response.headers, response.content, safe=safe))

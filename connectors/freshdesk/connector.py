@@ -1,14 +1,15 @@
 """How does Freshdesk do what the bridge asks of a helpdesk? The I/O, thin; shapes are in `translate`."""
 
 import contextlib
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
 import httpx
 
-from connectors.client import remote_client
+from connectors.client import Streamed, remote_client
 from connectors.download import download, is_public_host, is_same_origin
 from connectors.errors import (
+    FilesRefused,
     NeedsOperator,
     OutcomeUnknown,
     Permanent,
@@ -20,6 +21,7 @@ from connectors.freshdesk import install, translate, wire
 from connectors.freshdesk.api import TICKETS_CREATE, TICKETS_LIST, TICKETS_UPDATE, FreshdeskApi
 from connectors.freshdesk.conversations import Conversations
 from connectors.freshdesk.failures import Refused
+from connectors.freshdesk.multipart import multipart
 from connectors.freshdesk.people import Requesters, Staff
 from connectors.freshdesk.settings import DEFAULT_SOURCE, FreshdeskSettings
 from connectors.interface import (
@@ -31,7 +33,10 @@ from connectors.interface import (
     CommentId,
     CommentWritten,
     EffectKey,
+    FileDraft,
+    FileLimits,
     FileRef,
+    FileSource,
     Finding,
     HelpdeskLimits,
     Marks,
@@ -50,6 +55,10 @@ LIMITS = HelpdeskLimits(
     call_timeout_seconds=20.0,
     late_write_seconds=5.0,
 )
+FILE_LIMITS = FileLimits(
+    bytes_per_file=20 * 1024 * 1024, bytes_per_comment=20 * 1024 * 1024, call_timeout_seconds=180.0
+)
+"""20 MB for all files of a ticket together (fact sheet Freshdesk 5): what else is there, its answer says."""
 OVERLAP = timedelta(minutes=2)
 """How far the list of changed tickets is read again: it may show a change later than its time says."""
 
@@ -78,8 +87,8 @@ async def connect(
 
 
 class Freshdesk:
-    """`HelpdeskConnector`, `GivesFiles`, `FeedsChanges`, `KnowsMerges`, `ReopensAfterwards`, `MarksTickets` and
-    `Installs` for one account.
+    """`HelpdeskConnector`, `TakesFiles`, `GivesFiles`, `FeedsChanges`, `KnowsMerges`, `ReopensAfterwards`,
+    `MarksTickets` and `Installs` for one account.
 
     `on_warning` is told the cause of each call that Freshdesk took with a reservation.
     """
@@ -103,6 +112,10 @@ class Freshdesk:
     def limits(self) -> HelpdeskLimits:
         return LIMITS
 
+    @property
+    def file_limits(self) -> FileLimits:
+        return FILE_LIMITS
+
     async def check(self) -> None:
         await self._api.get(wire.Agent, "/agents/me", cause="check")
 
@@ -114,14 +127,16 @@ class Freshdesk:
     def prepare_ticket(self, draft: TicketDraft, *, key: EffectKey) -> bytes:
         return translate.prepared_ticket(draft, key=key, defaults=self._settings.ticket_defaults)
 
-    async def open_ticket(self, prepared: bytes, *, key: EffectKey, repeat: bool) -> TicketWritten:
+    async def open_ticket(
+        self, prepared: bytes, *, key: EffectKey, repeat: bool, files: FileSource | None = None
+    ) -> TicketWritten:
         """Nothing makes a repeat harmless: the requester's tickets are looked through for the key first."""
         request = translate.read_ticket(prepared)
         requester_id = int(request.ticket["requester_id"])
         ticket = await self._opened(requester_id, key) if repeat else None
         was_there = ticket is not None
         if ticket is None:
-            ticket = await self._post_ticket(request.ticket)
+            ticket = await self._post_ticket(request.ticket, request.files if request.note is None else (), files)
             if repeat:
                 ticket = await self._keep_first(requester_id, key) or ticket
             self._check_mark(ticket.description, ticket.description_text, key)
@@ -133,30 +148,29 @@ class Freshdesk:
         note = await self._conversations.find(ticket_id, key, cause="open_ticket") if was_there else None
         if note is None:
             try:
-                note = await self._post_note(ticket_id, request.note, cause="open_ticket")
+                note = await self._first_note(ticket_id, request.note, request.files, files)
             except RemoteFailure:
                 # The ticket is there whatever became of the note: a repeat finds it, a new attempt would open another.
                 raise OutcomeUnknown("note_missing") from None
         return TicketWritten(ticket_id, CommentId(str(note.id)), translate.to_status(ticket), note.created_at)
 
-    async def _post_ticket(self, ticket: Mapping[str, object]) -> wire.Ticket:
+    async def _post_ticket(
+        self, ticket: Mapping[str, object], named: Sequence[FileDraft], files: FileSource | None
+    ) -> wire.Ticket:
         try:
-            return await self._create(ticket)
+            return await self._create(_content(ticket, named, files), with_files=bool(named))
         except Refused as refusal:
             if not refusal.names("source") or ticket["source"] == DEFAULT_SOURCE:
                 raise
         self._api.warn("source_refused")
-        return await self._create({**ticket, "source": DEFAULT_SOURCE})
+        content = _content({**ticket, "source": DEFAULT_SOURCE}, named, files)
+        return await self._create(content, with_files=bool(named))
 
-    async def _create(self, ticket: Mapping[str, object]) -> wire.Ticket:
-        return await self._api.write(
-            wire.Ticket,
-            "POST",
-            "/tickets",
-            cause="open_ticket",
-            content=translate.encoded(ticket),
-            draws=(TICKETS_CREATE,),
-        )
+    async def _create(self, content: bytes | Streamed, *, with_files: bool) -> wire.Ticket:
+        with _about_files(with_files):
+            return await self._api.write(
+                wire.Ticket, "POST", "/tickets", cause="open_ticket", content=content, draws=(TICKETS_CREATE,)
+            )
 
     async def _opened(self, requester_id: int, key: EffectKey) -> wire.Ticket | None:
         """The oldest ticket with our key, among the requester's hundred newest. A first attempt may come through after
@@ -199,14 +213,14 @@ class Freshdesk:
         return translate.prepared_comment(draft, key=key)
 
     async def add_comment(
-        self, ticket_id: TicketId, prepared: bytes, *, key: EffectKey, repeat: bool
+        self, ticket_id: TicketId, prepared: bytes, *, key: EffectKey, repeat: bool, files: FileSource | None = None
     ) -> CommentWritten:
         """A note; where it has to, a second call opens the ticket. A repeat looks for the key on the last page first,
         and once more afterwards, since nothing stops a first write that is still on its way."""
         request = translate.read_comment(prepared)
         note = await self._conversations.find(ticket_id, key, cause="add_comment") if repeat else None
         if note is None:
-            note = await self._post_note(ticket_id, request.note, cause="add_comment")
+            note = await self._post_note(ticket_id, request.note, request.files, files, cause="add_comment")
             if repeat:
                 note = await self._conversations.keep_first(ticket_id, key) or note
             self._check_mark(note.body, note.body_text, key)
@@ -219,10 +233,35 @@ class Freshdesk:
             raise TicketUnwritable("gone")
         return CommentWritten(CommentId(str(note.id)), status, written_at)
 
-    async def _post_note(self, ticket_id: TicketId, note: Mapping[str, object], *, cause: str) -> wire.Conversation:
+    async def _first_note(
+        self,
+        ticket_id: TicketId,
+        note: Mapping[str, object],
+        named: Sequence[FileDraft],
+        files: FileSource | None,
+    ) -> wire.Conversation:
+        """The note that a ticket was opened for: the ticket stands, so that it goes without files that are refused."""
+        try:
+            return await self._post_note(ticket_id, note, named, files, cause="open_ticket")
+        except FilesRefused:
+            self._api.warn("file_refused")
+            return await self._post_note(ticket_id, note, (), None, cause="open_ticket")
+
+    async def _post_note(
+        self,
+        ticket_id: TicketId,
+        note: Mapping[str, object],
+        named: Sequence[FileDraft],
+        files: FileSource | None,
+        *,
+        cause: str,
+    ) -> wire.Conversation:
         path = f"/tickets/{ticket_id}/notes"
         try:
-            return await self._api.write(wire.Conversation, "POST", path, cause=cause, content=translate.encoded(note))
+            with _about_files(bool(named)):
+                return await self._api.write(
+                    wire.Conversation, "POST", path, cause=cause, content=_content(note, named, files)
+                )
         except Refused as refusal:
             if refusal.status in {404, 405}:
                 await self._raise_if_gone(ticket_id)
@@ -234,7 +273,10 @@ class Freshdesk:
         # The account does not let our key speak for a contact (unconfirmed): ours by name, still incoming.
         self._api.warn("author_refused")
         unnamed = {name: value for name, value in note.items() if name != "user_id"}
-        return await self._api.write(wire.Conversation, "POST", path, cause=cause, content=translate.encoded(unnamed))
+        with _about_files(bool(named)):
+            return await self._api.write(
+                wire.Conversation, "POST", path, cause=cause, content=_content(unnamed, named, files)
+            )
 
     async def _follow_up(self, ticket_id: TicketId, request: translate.PreparedComment) -> wire.Ticket | None:
         """What the note itself cannot say. It is written, so its own verdict stands whatever becomes of this."""
@@ -467,6 +509,28 @@ class Freshdesk:
     async def fetch_field_ids(self) -> Mapping[str, int]:
         """None: the marks are tags."""
         return {}
+
+
+def _content(values: Mapping[str, object], named: Sequence[FileDraft], files: FileSource | None) -> bytes | Streamed:
+    if not named:
+        return translate.encoded(values)
+    assert files is not None
+    return multipart(values, named, files, total_seconds=FILE_LIMITS.call_timeout_seconds)
+
+
+@contextlib.contextmanager
+def _about_files(with_files: bool) -> Iterator[None]:
+    """A refusal for the size or kind of files. Its status and code are unconfirmed, and a front door may answer."""
+    try:
+        yield
+    except Refused as refusal:
+        if with_files and (refusal.names("attachments", "attachments[]") or refusal.status in (413, 415)):
+            raise FilesRefused(refusal.code) from None
+        raise
+    except NeedsOperator as failure:
+        if with_files and failure.code == "not_an_api":
+            raise FilesRefused(failure.code) from None
+        raise
 
 
 def _start_of_run(cursor: str | None, start: datetime) -> translate.Cursor:

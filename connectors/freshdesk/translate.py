@@ -11,7 +11,7 @@ import html
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -25,6 +25,7 @@ from connectors.interface import (
     CommentFile,
     CommentId,
     EffectKey,
+    FileDraft,
     Marks,
     RequesterDraft,
     TicketDraft,
@@ -127,27 +128,34 @@ def prepared_ticket(draft: TicketDraft, *, key: EffectKey, defaults: Mapping[str
         "subject": _sendable(draft.subject),
         "description": _marked(body, mark),
         "status": OPEN,
-        "tags": [*own_tags, TAG, *_marks(draft.comment)],
+        "tags": [*own_tags, TAG, *draft.tags, *_marks(draft.comment)],
     }
     note = None if speaks else _note(draft.comment, mark)
-    return encoded({"ticket": ticket, "note": note})
+    return encoded({"ticket": ticket, "note": note, "files": [asdict(file) for file in draft.comment.files]})
 
 
 def prepared_comment(draft: CommentDraft, *, key: EffectKey) -> bytes:
-    """A note, and what has to follow it: opening the ticket, and telling its marks (None: they are as they were)."""
+    """A note, and what has to follow it: opening the ticket, and telling its marks (None: they are as they were).
+
+    The files stand beside it by name: how they travel is the connector's matter.
+    """
     return encoded(
         {
             "note": _note(draft, mark_of(key)),
             "reopen": draft.reopen and not draft.was_open,
             "marks": _marks(draft) if draft.marks_changed else None,
+            "files": [asdict(file) for file in draft.files],
         }
     )
 
 
 @dataclass(frozen=True, slots=True)
 class PreparedTicket:
+    """`files` belong to the note where there is one, else to the ticket."""
+
     ticket: dict[str, Any] = field(repr=False)
     note: dict[str, Any] | None = field(repr=False)
+    files: tuple[FileDraft, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,16 +163,21 @@ class PreparedComment:
     note: dict[str, Any] = field(repr=False)
     reopen: bool
     marks: list[str] | None
+    files: tuple[FileDraft, ...]
 
 
 def read_ticket(prepared: bytes) -> PreparedTicket:
     payload = json.loads(prepared)
-    return PreparedTicket(payload["ticket"], payload["note"])
+    return PreparedTicket(payload["ticket"], payload["note"], _files(payload))
 
 
 def read_comment(prepared: bytes) -> PreparedComment:
     payload = json.loads(prepared)
-    return PreparedComment(payload["note"], payload["reopen"], payload["marks"])
+    return PreparedComment(payload["note"], payload["reopen"], payload["marks"], _files(payload))
+
+
+def _files(payload: Mapping[str, Any]) -> tuple[FileDraft, ...]:
+    return tuple(FileDraft(**named) for named in payload.get("files", ()))  # an older version wrote none
 
 
 def tags_with(marks: Sequence[str], tags: Sequence[str]) -> list[str]:

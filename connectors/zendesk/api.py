@@ -15,7 +15,7 @@ import structlog
 from pydantic import ValidationError
 
 from connectors.answers import Answer, number, unreadable
-from connectors.client import call
+from connectors.client import Streamed, call
 from connectors.download import download, is_public_host, is_same_origin
 from connectors.errors import NeedsOperator, RateLimited
 from connectors.interface import Budget, Draw, TicketId
@@ -127,12 +127,16 @@ class ZendeskApi:
         cause: str,
         safe: bool,
         params: Mapping[str, str | int] | None = None,
-        content: bytes | None = None,
+        content: bytes | Streamed | None = None,
         headers: Mapping[str, str] | None = None,
         draws: Sequence[Draw] = (),
     ) -> httpx.Response:
         """One call under `/api/v2`. `draws` are the limits beside the account's. Raises any `RemoteFailure`."""
-        sent_headers = {**(headers or {}), **({"Content-Type": "application/json"} if content is not None else {})}
+        sent_headers = dict(headers or {})
+        if isinstance(content, Streamed):
+            sent_headers |= {"Content-Type": content.content_type, "Content-Length": str(content.size_bytes)}
+        elif content is not None:
+            sent_headers["Content-Type"] = "application/json"
         refused_token: str | None = None
         while True:
             authorisation = await self._authorisation(refused=refused_token)
@@ -144,8 +148,9 @@ class ZendeskApi:
                 f"/api/v2{path}",
                 safe=safe,
                 params=params,
-                content=content,
+                content=content.open() if isinstance(content, Streamed) else content,
                 headers={**sent_headers, "Authorization": authorisation},
+                total_seconds=content.total_seconds if isinstance(content, Streamed) else None,
             )
             limited = await self._learn(response, drawn)
             if _WARNING_HEADER in response.headers:

@@ -3,11 +3,19 @@
 import contextlib
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 
 import httpx
 
-from connectors.client import remote_client
-from connectors.errors import NeedsOperator, Permanent, RemoteFailure, TicketUnwritable
+from connectors.client import Streamed, remote_client
+from connectors.errors import (
+    FilesRefused,
+    NeedsOperator,
+    OutcomeUnknown,
+    Permanent,
+    RemoteFailure,
+    TicketUnwritable,
+)
 from connectors.interface import (
     Budget,
     ChangePage,
@@ -16,7 +24,10 @@ from connectors.interface import (
     CommentId,
     CommentWritten,
     EffectKey,
+    FileDraft,
+    FileLimits,
     FileRef,
+    FileSource,
     Finding,
     HelpdeskLimits,
     Marks,
@@ -47,6 +58,8 @@ LIMITS = HelpdeskLimits(
     call_timeout_seconds=20.0,
     late_write_seconds=3.0,
 )
+FILE_LIMITS = FileLimits(bytes_per_file=50 * 1024 * 1024, bytes_per_comment=200 * 1024 * 1024, call_timeout_seconds=300)
+"""50 MB is the product's limit (fact sheet Zendesk 4); what a comment may hold together is not said."""
 OVERLAP = timedelta(seconds=60)
 """How far an export goes back behind the last one's end. The last minute is never given (fact sheet Zendesk 6)."""
 
@@ -77,7 +90,8 @@ async def connect(
 
 
 class Zendesk:
-    """`HelpdeskConnector`, `GivesFiles`, `FeedsChanges`, `KnowsMerges`, `MarksTickets` and `Installs` for one account.
+    """`HelpdeskConnector`, `TakesFiles`, `GivesFiles`, `FeedsChanges`, `KnowsMerges`, `MarksTickets` and `Installs`,
+    for one account.
 
     `field_ids` (`window`, `undelivered`, `window_until`) come from `fetch_field_ids`; without them the marks are left
     out. Looked at anew for each write, so whoever learns them later may fill them in.
@@ -100,6 +114,10 @@ class Zendesk:
     @property
     def limits(self) -> HelpdeskLimits:
         return LIMITS
+
+    @property
+    def file_limits(self) -> FileLimits:
+        return FILE_LIMITS
 
     async def check(self) -> None:
         """`/users/me` answers an anonymous user, with no id, where credentials are missing (fact sheet Zendesk 3.4)."""
@@ -163,24 +181,30 @@ class Zendesk:
     def prepare_ticket(self, draft: TicketDraft, *, key: EffectKey) -> bytes:
         return translate.ticket_request(draft, key=key, field_ids=self._field_ids)
 
-    async def open_ticket(self, prepared: bytes, *, key: EffectKey, repeat: bool) -> TicketWritten:
+    async def open_ticket(
+        self, prepared: bytes, *, key: EffectKey, repeat: bool, files: FileSource | None = None
+    ) -> TicketWritten:
         """`Idempotency-Key` holds for two hours; a repeat asks the list by external_id, which never lags."""
         if repeat and (opened := await self._opened(key)) is not None:
             return opened
+        content = await self._uploaded(prepared, files)
         try:
             answer = await self._api.write(
                 wire.TicketAnswer,
                 "POST",
                 "/tickets",
                 cause="open_ticket",
-                content=prepared,
+                content=content,
                 headers={"Idempotency-Key": key},
                 draws=(TICKETS_CREATE,),
             )
         except Refused as refusal:
-            if refusal.code == "IdempotentRequestError" and (opened := await self._opened(key)) is not None:
-                return opened
-            raise
+            if refusal.code == "IdempotentRequestError":
+                if (opened := await self._opened(key)) is not None:
+                    return opened
+                if content != prepared:  # new tokens of the same files: the first attempt is still under way
+                    raise OutcomeUnknown("IdempotentRequestError") from None
+            raise _about_files(refusal) from None
         return TicketWritten(
             TicketId(str(answer.ticket.id)),
             translate.written_comment_id(answer.audit),
@@ -206,23 +230,52 @@ class Zendesk:
         return translate.comment_request(draft, key=key, field_ids=self._field_ids)
 
     async def add_comment(
-        self, ticket_id: TicketId, prepared: bytes, *, key: EffectKey, repeat: bool
+        self, ticket_id: TicketId, prepared: bytes, *, key: EffectKey, repeat: bool, files: FileSource | None = None
     ) -> CommentWritten:
         """`PUT` knows no idempotency: a repeat looks for the key first, and is bound to the stamp read before that."""
-        content = prepared
+        updated_at = None
         if repeat:
             ticket = await self._ticket(ticket_id)
             written = await self._comment_with(key, ticket_id, cause="add_comment")
             if written is not None:
                 return CommentWritten(written, translate.to_status(ticket))
-            if ticket.updated_at is not None:
-                # A first write that is still on its way changes the stamp: 409 instead of a second comment.
-                content = translate.with_stamp(prepared, updated_at=ticket.updated_at)
+            updated_at = ticket.updated_at
+        content = await self._uploaded(prepared, files)
+        if updated_at is not None:
+            # A first write that is still on its way changes the stamp: 409 instead of a second comment.
+            content = translate.with_stamp(content, updated_at=updated_at)
         answer = await self._update(ticket_id, content)
         comment_id, status = translate.written_comment_id(answer.audit), translate.to_status(answer.ticket)
         if translate.asks_to_reopen(prepared) and status in {TicketStatus.WAITING, TicketStatus.SOLVED}:
             status = await self._reopen(ticket_id, status)
         return CommentWritten(comment_id, status)
+
+    async def _uploaded(self, prepared: bytes, files: FileSource | None) -> bytes:
+        """The request with its files uploaded. An upload that nothing uses ends by itself, so it may be repeated."""
+        named = translate.files_of(prepared)
+        if not named:
+            return prepared
+        assert files is not None
+        return translate.with_uploads(prepared, [await self._upload(file, files) for file in named])
+
+    async def _upload(self, file: FileDraft, files: FileSource) -> str:
+        content = Streamed(
+            partial(files.read, file.id), file.mime_type, file.size_bytes, FILE_LIMITS.call_timeout_seconds
+        )
+        try:
+            response = await self._api.send(
+                "POST", "/uploads", cause="upload", safe=True, params={"filename": file.name}, content=content
+            )
+        except Refused as refusal:
+            # By size, by kind, or for what nobody foresaw: it is the file that is refused.
+            raise FilesRefused(refusal.code) from None
+        except NeedsOperator as failure:
+            # How a kind of file is refused is unconfirmed, and a front door may answer for the size: a file stops no
+            # account.
+            if failure.code not in ("forbidden", "not_an_api"):
+                raise
+            raise FilesRefused(failure.code) from None
+        return self._api.read(wire.UploadAnswer, response, safe=True).upload.token
 
     async def _reopen(self, ticket_id: TicketId, status: TicketStatus) -> TicketStatus:
         # The comment is written, so its own verdict stands whatever becomes of this.
@@ -249,7 +302,7 @@ class Zendesk:
             refused = refusal
         # Closed is told apart by a text in the account's language only: the ticket itself says it plainly.
         await self._raise_if_unwritable(ticket_id)
-        raise refused
+        raise _about_files(refused)
 
     async def _raise_if_unwritable(self, ticket_id: TicketId) -> None:
         ticket = await self._ticket(ticket_id)
@@ -441,6 +494,10 @@ class Zendesk:
     async def fetch_field_ids(self) -> dict[str, int]:
         """Ids of the ticket fields that exist, by our names (`window`, `undelivered`, `window_until`)."""
         return await install.fetch_field_ids(self._api)
+
+
+def _about_files(refusal: Refused) -> Permanent:
+    return FilesRefused(refusal.code) if refusal.names("uploads", "attachments") else refusal
 
 
 def _is_gone(refusal: Refused) -> bool:

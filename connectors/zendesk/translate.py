@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 
 from connectors.interface import (
     AuthorKind,
@@ -12,6 +13,7 @@ from connectors.interface import (
     CommentFile,
     CommentId,
     EffectKey,
+    FileDraft,
     Marks,
     RequesterDraft,
     RequesterId,
@@ -120,7 +122,7 @@ def ticket_request(draft: TicketDraft, *, key: EffectKey, field_ids: Mapping[str
         "requester_id": requester_id,
         **({} if draft.comment.author is None else {"submitter_id": requester_id}),
         "external_id": ticket_external_id(key),
-        "tags": [TAG],
+        "tags": [TAG, *draft.tags],
         "metadata": {_MARKER: {"key": key, "conversation": draft.conversation_key}},
     }
     if draft.follows is not None:
@@ -147,8 +149,23 @@ def marks_request(marks: Marks, *, field_ids: Mapping[str, int]) -> bytes | None
 
 
 def asks_to_reopen(prepared: bytes) -> bool:
-    """Was it prepared with `reopen`? What customers write is public, and nothing else of ours is."""
-    return bool(json.loads(prepared)["ticket"]["comment"]["public"])
+    """Was it prepared with `reopen`? What customers write is public and theirs, and nothing else of ours is both."""
+    comment = json.loads(prepared)["ticket"]["comment"]
+    return bool(comment["public"]) and "author_id" in comment
+
+
+def files_of(prepared: bytes) -> list[FileDraft]:
+    """The files that a prepared request names, which stand there until they are uploaded."""
+    if b'"uploads":' not in prepared:
+        return []
+    return [FileDraft(**named) for named in json.loads(prepared)["ticket"]["comment"].get("uploads", ())]
+
+
+def with_uploads(prepared: bytes, tokens: Sequence[str]) -> bytes:
+    """The same request with the tokens of its files, which are good for one use."""
+    payload = json.loads(prepared)
+    payload["ticket"]["comment"]["uploads"] = list(tokens)
+    return encoded(payload)
 
 
 def with_stamp(prepared: bytes, *, updated_at: str) -> bytes:
@@ -163,10 +180,11 @@ def encoded(payload: object) -> bytes:
 
 
 def _comment(draft: CommentDraft) -> dict[str, object]:
+    files = {"uploads": [asdict(file) for file in draft.files]} if draft.files else {}
     if draft.author is None:
         # Placeholders in what the API user writes are filled in by Zendesk, and the text may quote a customer.
-        return {"html_body": _inert(draft.html), "public": draft.public}
-    return {"html_body": _sendable(draft.html), "public": draft.public, "author_id": int(draft.author)}
+        return {"html_body": _inert(draft.html), "public": draft.public, **files}
+    return {"html_body": _sendable(draft.html), "public": draft.public, "author_id": int(draft.author), **files}
 
 
 def _marks_of(draft: CommentDraft) -> Marks:

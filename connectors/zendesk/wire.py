@@ -136,6 +136,14 @@ class TicketAnswer(Wire):
     audit: Audit | None = None
 
 
+class Upload(Wire):
+    token: str
+
+
+class UploadAnswer(Wire):
+    upload: Upload
+
+
 class TicketsAnswer(Wire):
     tickets: tuple[Ticket, ...]
 

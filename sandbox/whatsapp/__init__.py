@@ -10,10 +10,12 @@ from starlette.routing import Route
 
 from sandbox.clock import SandboxClock
 from sandbox.journal import Journal
+from sandbox.whatsapp.acts import Acts
 from sandbox.whatsapp.control import CustomerControl
 from sandbox.whatsapp.faults import WhatsAppFaults
 from sandbox.whatsapp.graph import Graph
 from sandbox.whatsapp.media import Media, MediaStore
+from sandbox.whatsapp.media_api import MediaApi
 from sandbox.whatsapp.network import Network
 from sandbox.whatsapp.people import Account, Book, Customer, Message
 from sandbox.whatsapp.sender import Delivery, WebhookSender
@@ -36,6 +38,7 @@ class WhatsApp:
     ) -> None:
         self.faults = WhatsAppFaults()
         self._media = MediaStore(media_folder)
+        self._media_api = MediaApi(store=self._media, faults=self.faults, clock=clock)
         self._accounts: dict[str, Account] = {}
         self._subscriptions = Subscriptions()
         self._book = Book()
@@ -79,6 +82,7 @@ class WhatsApp:
             journal=journal,
             clock=clock,
             media=self._media,
+            media_api=self._media_api,
             notify=notify,
             standing=standing,
         )
@@ -95,6 +99,15 @@ class WhatsApp:
             clock=clock,
             media=self._media,
         )
+        self._acts = Acts(
+            accounts=self._accounts,
+            book=self._book,
+            network=self._network,
+            faults=self.faults,
+            clock=clock,
+            media=self._media,
+            media_api=self._media_api,
+        )
 
     def routes(self) -> list[Route]:
         """The vendor API, to be mounted under `/graph`."""
@@ -102,7 +115,12 @@ class WhatsApp:
 
     def control_routes(self) -> list[Route]:
         """To be mounted under `/sandbox/api`."""
-        return [*self._template_control.routes(), *self._standing_control.routes(), *self._control.routes()]
+        return [
+            *self._template_control.routes(),
+            *self._standing_control.routes(),
+            *self._acts.routes(),
+            *self._control.routes(),
+        ]
 
     def setup(self, wish: dict[str, Any]) -> None:
         """Add a number, or change what is given of a known one. Raises ValueError for what is missing or unknown."""

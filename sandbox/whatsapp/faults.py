@@ -37,6 +37,17 @@ SWITCHES: dict[str, Switch] = {
     "webhook_timeout_seconds": Switch(
         10.0, "How long a webhook may take to be answered (unconfirmed: Meta does not say)."
     ),
+    # files of customers
+    "media_gone_next": Switch(0, "The next N look-ups of a file answer that there is none with that id."),
+    "media_download_fails_next": Switch(0, "The next N downloads answer 404, as with an address that is too old."),
+    "media_cut_next": Switch(0, "The next N downloads are cut off in the middle."),
+    "media_never_ends": Switch(False, "Downloads never end."),
+    "media_slow_seconds": Switch(0.0, "Every download waits this long before it begins."),
+    "media_size_lie_bytes": Switch(0, "A file is said to be this many bytes longer than it is."),
+    "media_size_as_text": Switch(False, "file_size is a text, as one description of the API has it."),
+    "media_wants_user_agent": Switch(True, "Downloads without a User-Agent of their own are refused (unconfirmed)."),
+    "omit_media_url": Switch(False, "Webhooks of files carry no url, as before November 2025."),
+    "coexistence": Switch(False, "The number lives in the WhatsApp Business app too: edits and deletions are told."),
     # limits
     "throughput_per_second": Switch(
         80, "Messages a second and number, both directions, before 130429; 80: as its level says; 0 is no limit."

@@ -22,6 +22,7 @@ from sandbox.server import Cut
 from sandbox.whatsapp.errors import RefusedError
 from sandbox.whatsapp.faults import WhatsAppFaults
 from sandbox.whatsapp.media import MIME_TYPES, UPLOAD_LIFE_SECONDS, MediaStore, is_too_large, plain_type
+from sandbox.whatsapp.media_api import MediaApi
 from sandbox.whatsapp.network import Network
 from sandbox.whatsapp.people import Account, Message
 from sandbox.whatsapp.sender import WebhookSender
@@ -82,6 +83,7 @@ class Graph:
         journal: Journal,
         clock: SandboxClock,
         media: MediaStore,
+        media_api: MediaApi,
         notify: Callable[[str], None],
         standing: Standing,
     ) -> None:
@@ -89,6 +91,7 @@ class Graph:
         self._standing = standing
         self._clock = clock
         self._media = media
+        self._media_api = media_api
         self._templates = templates
         self._subscriptions = subscriptions
         self._faults = faults
@@ -120,7 +123,8 @@ class Graph:
             ),
             Route("/{version}/{id}/unpause", self._guarded(self._unpause_template), methods=["POST"]),
             Route("/{version}/{id}/uploads", self._guarded(self._open_upload), methods=["POST"]),
-            Route("/{version}/{id}", self._guarded(self._node), methods=["GET", "POST"]),
+            *self._media_api.routes(self._user, self._accounts),
+            Route("/{version}/{id}", self._guarded(self._node), methods=["GET", "POST", "DELETE"]),
             Route("/{path:path}", self._guarded(self._unknown), methods=["GET", "POST", "DELETE", "PUT", "PATCH"]),
         ]
 
@@ -498,12 +502,17 @@ class Graph:
 
     async def _node(self, request: Request) -> Response:
         asked = request.path_params["id"]
-        if asked in self._accounts:
+        if asked in self._accounts and request.method != "DELETE":
             account = self._number(request)
             if request.method == "POST":
                 return await self._configure_number(request, account)
             wanted = request.query_params.get("fields", "verified_name,display_phone_number,quality_rating")
             return Json(_only_asked(self._number_node(account), wanted))
+        if (media := self._media_api.find(asked)) is not None:
+            return self._media_api.show(request, media, self._user(request), self._accounts)
+        if request.method == "DELETE":
+            self._user(request)
+            raise self._unknown_id()
         if asked.startswith("upload:"):
             header = request.headers.get("authorization", "")
             self._app_of(header.partition(" ")[2])

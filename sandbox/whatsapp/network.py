@@ -398,8 +398,10 @@ class Network:
         *,
         context: str = "",
         at: float | None = None,
+        in_thread: bool = True,
     ) -> Message:
-        """The customer sends `content` (`{"type", <type>: …}`) at `at`, sandbox Unix seconds, default now."""
+        """The customer sends `content` (`{"type", <type>: …}`) at `at`, sandbox Unix seconds, default now. What only
+        changes another message is not `in_thread`."""
         kind = content["type"]
         message = Message(
             wamid=new_wamid(customer.user_id if customer.hidden_number else customer.wa_id, outbound=False),
@@ -414,7 +416,7 @@ class Network:
             context=context,
         )
         self._book.messages[message.wamid] = message
-        if kind != "system":
+        if kind != "system" and in_thread:
             customer.thread.append(message.wamid)
         if self._opens(kind):
             last = customer.windows.get(account.phone_number_id, 0.0)
@@ -428,6 +430,40 @@ class Network:
         self._tell([Update(account, "messages", value, inbound=message.wamid, cause="customer wrote")])
         self._notify(f"thread:{customer.id}")
         return message
+
+    def shown(self, customer: Customer) -> None:
+        """What the phone shows of its messages has changed."""
+        self._notify(f"thread:{customer.id}")
+
+    def called(self, account: Account, customer: Customer, calls: list[dict[str, Any]]) -> None:
+        """The customer called, which opens the window like a message (fact sheet WhatsApp 3.1)."""
+        customer.windows[account.phone_number_id] = max(
+            customer.windows.get(account.phone_number_id, 0.0), self._clock.timestamp()
+        )
+        updates = [Update(account, "calls", payloads.calls(account, [call]), cause="customer called") for call in calls]
+        self._tell(updates)
+        self._notify("customers")
+
+    def echo(self, account: Account, customer: Customer, content: dict[str, Any], wamid: str) -> str:
+        """The owner wrote to this customer in the WhatsApp Business app: no window, no limit, no price."""
+        kind, at = content["type"], self._clock.timestamp()
+        if kind not in ("edit", "revoke"):
+            self._book.messages[wamid] = Message(
+                wamid=wamid,
+                direction="out",
+                customer=customer.id,
+                phone_number_id=account.phone_number_id,
+                type=kind,
+                content=content.get(kind),
+                at=at,
+                status="delivered",
+                text=words_of(kind, content.get(kind)),
+            )
+            customer.thread.append(wamid)
+        value = payloads.echo(account, customer, content, wamid=wamid, at=at)
+        self._tell([Update(account, "smb_message_echoes", value, cause="the owner wrote on the phone")])
+        self.shown(customer)
+        return wamid
 
     def tap(self, customer: Customer, wamid: str, *, place: int, card: int | None) -> dict[str, Any]:
         """The customer taps a button of a template. Raises LookupError where the phone shows no such button.

@@ -106,3 +106,17 @@ def preference(account: Account, customer: Customer, faults: WhatsAppFaults, *, 
     value["contacts"] = [_contact(customer, faults, username=False, phone=not customer.hidden_number)]
     value["user_preferences"] = [told]
     return value
+
+
+def echo(account: Account, customer: Customer, content: dict[str, Any], *, wamid: str, at: float) -> dict[str, Any]:
+    """The `value` of a webhook that tells what the owner wrote on the phone (fact sheet WhatsApp 1.12)."""
+    item: dict[str, Any] = {"from": account.digits, "to_user_id": customer.user_id}
+    if not customer.hidden_number:
+        item["to"] = customer.wa_id
+    item |= {"id": wamid, "timestamp": str(int(at)), **content}
+    return {**_value(account), "message_echoes": [item]}
+
+
+def calls(account: Account, items: list[dict[str, Any]]) -> dict[str, Any]:
+    """The `value` of a webhook that tells of calls (fact sheet WhatsApp 1.13)."""
+    return {**_value(account), "calls": items}

@@ -31,6 +31,7 @@ from bridge.runtime.services import Services
 from bridge.store import channels
 from bridge.store.crypto import MasterKeys, Vault
 from bridge.store.database import Database
+from bridge.store.files import FileFolder
 from bridge.whatsapp.client import CloudApi
 from bridge.whatsapp.template_api import TemplateApi
 from connectors.errors import OutcomeUnknown, RemoteFailure
@@ -254,6 +255,9 @@ async def _work(job: Job, stop: threading.Event) -> None:
             dead_letter_after=timedelta(hours=72),
             reconcile_every=timedelta(minutes=2),
             metrics=metrics,
+            files=FileFolder(Path(job.socket).parent / "files"),
+            public_url="http://bridge",
+            links_for=timedelta(days=30),
             upkeep=lambda: metrics.flush(redis),
         )
         while not stop.is_set():

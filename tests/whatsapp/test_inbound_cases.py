@@ -27,6 +27,11 @@ def _told(body: dict[str, object]) -> dict[str, object]:
     }
     if isinstance(found, InboundMessage):
         values["text"] = found.text.split("\n")
+        values["media"] = list(values["media"])
+        # Only what a case is about.
+        for name, usual in {"about": None, "says": None, "media": [], "origin": None, "is_understood": True}.items():
+            if values[name] == usual:
+                del values[name]
     return {"is": type(found).__name__, **values}
 
 
