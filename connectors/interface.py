@@ -365,6 +365,49 @@ class KnowsMerges(Protocol):
         """None when the ticket was not merged, or when it cannot be told into which one."""
 
 
+@dataclass(frozen=True, slots=True)
+class RequesterChange:
+    """What a requester is to be known by from now on: `bsuid` and `wa_id` as in `RequesterDraft`.
+
+    `former_numbers`: numbers in digits that are theirs no more. `is_ours`: we made the requester, so that the name by
+    which we find them is ours to change; of one who was there before us only the number is written.
+    """
+
+    bsuid: str | None = field(repr=False)
+    wa_id: str | None = field(repr=False)
+    former_numbers: Sequence[str] = field(default=(), repr=False)
+    is_ours: bool = True
+
+
+@runtime_checkable
+class UpdatesRequesters(Protocol):
+    """Can bring a requester up to date."""
+
+    async def update_requester(self, requester: RequesterId, change: RequesterChange) -> None:
+        """Safe to repeat. Raises `Permanent` where the requester is gone, or the number is somebody else's there."""
+
+
+@runtime_checkable
+class MergesRequesters(Protocol):
+    """Can make one requester of two. Nobody can undo it."""
+
+    async def merge_requesters(self, loser: RequesterId, *, into: RequesterId) -> None:
+        """The loser's tickets become the other's. Safe to repeat: a loser who is gone has been merged.
+
+        Raises `Permanent` where the two cannot be merged.
+        """
+
+
+@runtime_checkable
+class MergesTickets(Protocol):
+    """Can make one ticket of two."""
+
+    async def merge_tickets(self, ticket_id: TicketId, *, into: TicketId, note: str) -> None:
+        """`ticket_id` is closed, and both tickets say why in a private note. Safe to repeat: one that is closed or gone
+        needs nothing more. Raises `TicketUnwritable` where the other takes nothing, `Permanent` where they cannot be
+        merged."""
+
+
 @runtime_checkable
 class ReopensAfterwards(Protocol):
     """A comment opens no ticket here, nor tells its status: it may be put aside just before the customer writes."""

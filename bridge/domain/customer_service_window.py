@@ -66,3 +66,9 @@ class CustomerServiceWindow:
     def after_refusal(self, sent_at: datetime) -> "CustomerServiceWindow":
         """The window after Meta refused what we sent at `sent_at`."""
         return CustomerServiceWindow(self.last_inbound_at, max(sent_at, self.refused_at or sent_at))
+
+    def joined(self, other: "CustomerServiceWindow") -> "CustomerServiceWindow":
+        """One window of two of the same person: what either knows counts."""
+        inbound = [at for at in (self.last_inbound_at, other.last_inbound_at) if at is not None]
+        refused = [at for at in (self.refused_at, other.refused_at) if at is not None]
+        return CustomerServiceWindow(max(inbound, default=None), max(refused, default=None))

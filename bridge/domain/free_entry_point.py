@@ -34,5 +34,11 @@ class FreeEntryPoint:
         until = max(self.until or sent_at, sent_at + FREE_FOR) if in_time else self.until
         return FreeEntryPoint(None, until)
 
+    def joined(self, other: "FreeEntryPoint") -> "FreeEntryPoint":
+        """One of two of the same person."""
+        referred = [at for at in (self.referred_at, other.referred_at) if at is not None]
+        until = [at for at in (self.until, other.until) if at is not None]
+        return FreeEntryPoint(max(referred, default=None), max(until, default=None))
+
     def as_meta_says(self, until: datetime) -> "FreeEntryPoint":
         return FreeEntryPoint(None, until)

@@ -33,6 +33,7 @@ class Sender:
     bsuid: Bsuid | None = field(repr=False)
     wa_id: WaId | None = field(repr=False)
     name: str | None = field(repr=False)
+    parent_bsuid: Bsuid | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +75,16 @@ class InboundMessage:
     media: tuple[MediaRef, ...] = ()
     origin: str | None = None
     is_understood: bool = True
+    told_number: str | None = field(default=None, repr=False)
+    """The customer's own number, in digits, where this answers our request for it."""
 
 
 @dataclass(frozen=True, slots=True)
 class SystemNotice:
-    """WhatsApp itself says something of a customer (number or id change). Opens no ticket and no window."""
+    """WhatsApp itself says something of a customer (number or id change). Opens no ticket and no window.
+
+    `sender` is who they were before; `new_…` is what they are called now, `previous_…` what they were called.
+    """
 
     wamid: Wamid = field(repr=False)
     sender: Sender
@@ -87,6 +93,15 @@ class SystemNotice:
     new_wa_id: WaId | None = field(repr=False)
     new_bsuid: Bsuid | None = field(repr=False)
     previous_bsuid: Bsuid | None = field(repr=False)
+    new_parent_bsuid: Bsuid | None = field(default=None, repr=False)
+    previous_parent_bsuid: Bsuid | None = field(default=None, repr=False)
+
+    @property
+    def changes_ids(self) -> bool:
+        return bool(self.new_wa_id or self.new_bsuid or self.new_parent_bsuid) and self.kind in (
+            "user_changed_number",
+            "user_changed_user_id",
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -417,6 +417,13 @@ class Drain:
             await self._guard_entries(
                 lease, changed, template_sync.take_changes(self._services, lease, found.templates)
             )
+        if found.notices:
+            # Before messages: who writes under a new id is known by it then.
+            await self._guard_entries(
+                lease,
+                [told.entry for told in found.notices],
+                intake.take_notices(self._services, lease, found.notices),
+            )
         await asyncio.gather(
             *(
                 self._guard_entries(

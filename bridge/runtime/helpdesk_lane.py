@@ -15,8 +15,9 @@ from bridge.domain import notes
 from bridge.domain.render import Line, render_messages, render_note
 from bridge.domain.retry import backoff
 from bridge.domain.text import preview
-from bridge.runtime import files_to_helpdesk, gates, merges, ticket_marks
+from bridge.runtime import contact_merges, desk_changes, files_to_helpdesk, gates, merges, ticket_marks
 from bridge.runtime.apply import MIDDLE, add_note
+from bridge.runtime.desk_changes import DeskChange
 from bridge.runtime.files_to_helpdesk import Reader, Shown
 from bridge.runtime.services import HELPDESK_SCOPE, Again, Moment, Services
 from bridge.store import channels, contacts, conversations, inbox, media, messages, outbox
@@ -94,7 +95,7 @@ class Write:
         return [effect.message_id for effect in self.effects if effect.message_id is not None]
 
 
-Step = NeedRequester | Write | Again | None
+Step = NeedRequester | Write | DeskChange | Again | None
 
 
 async def run_step(services: Services, lease: Lease, conversation_id: str) -> bool:
@@ -108,6 +109,8 @@ async def run_step(services: Services, lease: Lease, conversation_id: str) -> bo
             return True
         case NeedRequester():
             return await _find_requester(services, lease, conversation_id, step)
+        case DeskChange():
+            return await desk_changes.perform(services, lease, step)
         case Write():
             return await _write(services, lease, conversation_id, step)
 
@@ -126,6 +129,8 @@ def _begin(connection: Connection, services: Services, conversation_id: str, mom
         not_before_at = gates.next_try_at(gate, moment)
         outbox.retry(connection, [head.id], state=head.state, not_before_at=not_before_at, code=gate.code)
         return None
+    if head.kind in desk_changes.KINDS:
+        return desk_changes.begin(connection, head, moment)
     current = conversations.load(connection, conversation_id)
     if head.batch_id is not None:
         return _resume(connection, services, head, moment)
@@ -417,7 +422,12 @@ async def _find_requester(services: Services, lease: Lease, conversation_id: str
 
     def unit(connection: Connection) -> None:
         current = conversations.load(connection, conversation_id)
-        current.requester_id = requester.id
+        origin = contact_merges.ADOPTED if requester.adopted else contact_merges.MADE
+        if current.requester_id is None:
+            current.requester_id, current.requester_origin = requester.id, origin
+        elif current.requester_id != requester.id:
+            # The contact was merged into another one meanwhile, who has a user already.
+            contact_merges.join_requesters(connection, services, current, requester.id, origin, moment)
         conversations.save(connection, current)
         gates.reopen_gate(connection, services, HELPDESK_SCOPE, started_at=started_at)
         if requester.candidates > 1:

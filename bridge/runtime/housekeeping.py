@@ -1,4 +1,5 @@
-"""What falls due by itself: held replies nobody came for, messages that stay undelivered, statuses of other apps."""
+"""What falls due by itself: held replies nobody came for, messages that stay undelivered, statuses of other apps,
+contacts that turned out to be one."""
 
 from functools import partial
 
@@ -6,6 +7,7 @@ from sqlalchemy import Connection
 
 from bridge.domain import notes
 from bridge.domain.model import MessageStatus
+from bridge.runtime import contact_merges
 from bridge.runtime.apply import add_note
 from bridge.runtime.services import Moment, Services
 from bridge.store import channels, conversations, inbox, messages, outbox
@@ -44,8 +46,9 @@ def _run(connection: Connection, services: Services, lease: Lease, moment: Momen
         ticket_id = sends[message_id].ticket_id if message_id in sends else None
         add_note(connection, services, current, notes.not_delivered_yet(text), ticket_id=ticket_id, moment=moment)
         conversations.save(connection, current)
+    merged = contact_merges.settle(connection, services, lease, moment)
     inbox.unpark_known(connection, shard=lease.shard, now=moment.business)
     if inbox.bury_unclaimed(connection, shard=lease.shard, now=moment.business):
         channels.raise_alarm(connection, kind="dead_letter", subject=inbox.UNKNOWN_TICKET, now=moment.real)
     inbox.expire_parked(connection, shard=lease.shard, now=moment.business)
-    return bool(expired or overdue)
+    return bool(expired or overdue or merged)

@@ -22,11 +22,13 @@ from bridge.domain.model import (
     Unrecognised,
 )
 from bridge.domain.text import split_message
-from bridge.runtime import consent, files_from_whatsapp, limit_news, limits_watch, template_sync
+from bridge.runtime import consent, files_from_whatsapp, identity_changes, limit_news, limits_watch, template_sync
 from bridge.runtime.apply import Subject, add_note, apply
 from bridge.runtime.gates import close_gate, reopen_gate
+from bridge.runtime.identity_changes import Elsewhere
 from bridge.runtime.services import WHATSAPP_SCOPE, Moment, Services
 from bridge.store import channels, contacts, conversations, inbox, messages, outbox
+from bridge.store.contacts import ContactRef
 from bridge.store.conversations import Conversation
 from bridge.store.ids import message_id_of
 from bridge.store.inbox import InboxEntry
@@ -81,6 +83,14 @@ class Wishes:
     preferences: tuple[MarketingPreference, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A change of a customer's ids with the row it came in."""
+
+    entry: InboxEntry
+    notice: SystemNotice
+
+
 @dataclass(slots=True)
 class Sorted:
     """Inbox rows by what they are. `aside` maps a row's id to why nothing follows from it."""
@@ -88,6 +98,7 @@ class Sorted:
     letters: dict[str, list[Letter]]
     reports: list[Report]
     wishes: list[Wishes]
+    notices: list[Notice]
     aside: dict[str, str]
     buried: dict[str, str]
     limit_news: list[tuple[str, object]] = field(default_factory=list)
@@ -97,7 +108,7 @@ class Sorted:
 
 def sort_entries(entries: Sequence[InboxEntry], *, phone_number_id: str) -> Sorted:
     """Translate rows from WhatsApp; those of one sender stand together. Never raises for what a row holds."""
-    found = Sorted({}, [], [], {}, {})
+    found = Sorted({}, [], [], [], {}, {})
     for entry in entries:
         if entry.kind is InboxKind.CHANGE:
             if (told := template_sync.read_change(entry.body)) is not None:
@@ -125,6 +136,8 @@ def sort_entries(entries: Sequence[InboxEntry], *, phone_number_id: str) -> Sort
                 found.letters.setdefault(sender, []).append(Letter(entry, translated))
             case StatusUpdate():
                 found.reports.append(Report(entry, translated))
+            case SystemNotice(changes_ids=True):
+                found.notices.append(Notice(entry, translated))
             case SystemNotice():
                 found.aside[entry.id] = f"system notice: {translated.kind}"
             case Unrecognised():
@@ -190,14 +203,9 @@ async def take_letters(services: Services, lease: Lease, letters: Sequence[Lette
     ids = [letter.entry.id for letter in ordered]
 
     def unit(connection: Connection) -> bool:
-        owner = contacts.find_or_create(
-            connection, services.vault, ordered[-1].message.sender, shard=lease.shard, now=moment.business
-        )
+        owner = _owner_of(connection, services, lease, ordered, moment)
         if owner.shard != lease.shard:
-            inbox.rehome(connection, ids, shard=owner.shard)
-            return True
-        if owner.conflict:
-            channels.raise_alarm(connection, kind="identity_conflict", subject=owner.id, now=moment.real)
+            raise Elsewhere(owner.shard)
         current = conversations.load_or_create(
             connection,
             contact_id=owner.id,
@@ -207,11 +215,14 @@ async def take_letters(services: Services, lease: Lease, letters: Sequence[Lette
         )
         for letter in ordered:
             _take_letter(connection, services, current, letter.message, moment)
+        told = [letter.message for letter in ordered if letter.message.told_number]
+        if told or owner.reveals_number:
+            identity_changes.take_numbers(connection, services, current, told, moment)
         conversations.save(connection, current)
         inbox.finish(connection, ids)
         return True
 
-    made = await _commit_despite_races(services, lease, unit)
+    made = await _commit_at_home(services, lease, ids, unit)
     services.send_limits.arrived(len(ordered))
     services.metrics.count("deskbridge_messages_received_total", amount=len(ordered))
     return made
@@ -228,6 +239,57 @@ async def take_wishes(services: Services, lease: Lease, wishes: Wishes) -> bool:
         return False
 
     return await _commit_despite_races(services, lease, unit)
+
+
+def _owner_of(
+    connection: Connection, services: Services, lease: Lease, ordered: Sequence[Letter], moment: Moment
+) -> ContactRef:
+    """Whoever wrote the newest of them; what the others bear beside is learnt as well."""
+    newest_of = {letter.message.sender: letter.message for letter in ordered}
+    owner: ContactRef | None = None
+    for message in sorted(newest_of.values(), key=lambda message: message.sent_at):
+        met = contacts.find_or_create(
+            connection,
+            services.vault,
+            message.sender,
+            shard=lease.shard,
+            now=moment.business,
+            at=min(message.sent_at, moment.business),
+        )
+        reveals = met.reveals_number or (owner is not None and owner.id == met.id and owner.reveals_number)
+        owner = replace(met, reveals_number=reveals)
+    assert owner is not None
+    return owner
+
+
+async def take_notices(services: Services, lease: Lease, notices: Sequence[Notice]) -> bool:
+    """Changes of ids, in WhatsApp's order. True: effects were made."""
+    made = False
+    for told in sorted(notices, key=lambda told: (told.notice.sent_at, told.entry.received_at, told.entry.position)):
+        moment = Moment.take(services.clock)
+
+        def unit(connection: Connection, told: Notice = told, moment: Moment = moment) -> bool:
+            changed = identity_changes.follow(connection, services, told.notice, shard=lease.shard, moment=moment)
+            if changed.current is not None:
+                conversations.save(connection, changed.current)
+            inbox.finish(connection, [told.entry.id], reason=f"system notice: {told.notice.kind}"[:200])
+            return changed.current is not None
+
+        made |= await _commit_at_home(services, lease, [told.entry.id], unit)
+        services.metrics.count("deskbridge_id_changes_total", told.notice.kind)
+    return made
+
+
+async def _commit_at_home(
+    services: Services, lease: Lease, entry_ids: Sequence[str], unit: Callable[[Connection], bool]
+) -> bool:
+    """Commit where the contact lives; events of another shard's contact are moved there instead."""
+    try:
+        return await _commit_despite_races(services, lease, unit)
+    except Elsewhere as elsewhere:
+        shard = elsewhere.shard
+    await services.commit(lease, lambda connection: inbox.rehome(connection, entry_ids, shard=shard))
+    return True
 
 
 async def _commit_despite_races(services: Services, lease: Lease, unit: Callable[[Connection], bool]) -> bool:

@@ -368,10 +368,9 @@ def _record_accepted(
     if is_this_attempt and effect.state in (EffectState.PERFORMING, EffectState.UNKNOWN):
         outbox.set_state(connection, [effect.id], EffectState.DONE)
     gates.reopen_gate(connection, services, WHATSAPP_SCOPE, started_at=effect.started_at or moment.real)
-    if not contacts.learn(
+    contacts.learn(
         connection, services.vault, step.contact_id, bsuid=accepted.bsuid, wa_id=accepted.wa_id, now=moment.business
-    ):
-        channels.raise_alarm(connection, kind="identity_conflict", subject=step.contact_id, now=moment.real)
+    )
     inbox.unpark(connection, match_index=index)
     if step.is_referred:
         current = conversations.load(connection, effect.conversation_id)

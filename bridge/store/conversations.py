@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
+from sqlalchemy import Connection, Row, Select, bindparam, func, insert, select, update
 
 from bridge.domain.customer_service_window import CustomerServiceWindow
 from bridge.domain.free_entry_point import FreeEntryPoint
@@ -40,6 +40,7 @@ class Conversation:
     look_at: datetime | None
     free_entry: FreeEntryPoint
     origin: str | None = None
+    requester_origin: str | None = None
 
     def take_seq(self) -> int:
         seq = self.next_seq
@@ -76,13 +77,27 @@ _SAVE = update(conversation).where(
 
 
 def load(connection: Connection, conversation_id: str) -> Conversation:
-    """The conversation, with its row locked until the transaction ends."""
-    return _conversation(connection.execute(_BY_ID, {"id": conversation_id}).one())
+    """The conversation, with its row locked until the transaction ends; of one that was merged, the one that has
+    everything now."""
+    return _conversation(_follow(connection, _BY_ID, conversation_id))
 
 
 def view(connection: Connection, conversation_id: str) -> Conversation:
     """The conversation as it is at this moment, for who will not save it."""
-    return _conversation(connection.execute(_VIEW, {"id": conversation_id}).one())
+    return _conversation(_follow(connection, _VIEW, conversation_id))
+
+
+def _follow(connection: Connection, by_id: Select[Any], conversation_id: str) -> Row[Any]:
+    row = connection.execute(by_id, {"id": conversation_id}).one()
+    while row.merged_into is not None:
+        row = connection.execute(by_id, {"id": row.merged_into}).one()
+    return row
+
+
+def find(connection: Connection, *, contact_id: str, channel_id: str) -> Conversation | None:
+    """The contact's conversation on a channel, locked like by `load`."""
+    row = connection.execute(_OF_CONTACT, {"contact_id": contact_id, "channel_id": channel_id}).one_or_none()
+    return None if row is None else load(connection, row.id)
 
 
 def load_or_create(
@@ -122,6 +137,7 @@ def _conversation(row: Row[Any]) -> Conversation:
         look_at=row.look_at,
         free_entry=FreeEntryPoint(row.referred_at, row.free_entry_until_at),
         origin=row.origin,
+        requester_origin=row.requester_origin,
     )
 
 
@@ -135,6 +151,7 @@ def save(connection: Connection, current: Conversation) -> None:
             "version": current.version + 1,
             "next_seq": current.next_seq,
             "requester_id": current.requester_id,
+            "requester_origin": current.requester_origin,
             "ticket_id": current.ticket_id,
             "last_inbound_at": current.window.last_inbound_at,
             "window_refused_at": current.window.refused_at,

@@ -14,7 +14,19 @@ from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from bridge.store import outbox
-from bridge.store.tables import SHARDS, UtcMicroseconds, conversation, effect, inbox, media, message, shard, worker
+from bridge.store.tables import (
+    SHARDS,
+    UtcMicroseconds,
+    contact,
+    contact_merge,
+    conversation,
+    effect,
+    inbox,
+    media,
+    message,
+    shard,
+    worker,
+)
 
 LEASE = timedelta(seconds=15)
 WORKER_SEEN = timedelta(seconds=20)
@@ -174,6 +186,10 @@ _CHORES = (
     .where(message.c.deadline_at <= _NOW)
     .distinct(),
     select(inbox.c.shard).where(inbox.c.state == "parked", inbox.c.due_at <= _NOW).distinct(),
+    select(contact.c.shard)
+    .join(contact_merge, contact_merge.c.one_id == contact.c.id)
+    .where(contact_merge.c.done_at.is_(None))
+    .distinct(),
 )
 
 _WINDOWS = select(shard.c.id).where(exists().where(conversation.c.shard == shard.c.id, conversation.c.look_at <= _NOW))

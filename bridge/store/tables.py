@@ -95,6 +95,12 @@ class EffectKind(StrEnum):
     ADD_NOTE = "add_note"
     SEND_TEXT = "send_text"
     SEND_TEMPLATE = "send_template"
+    MERGE_REQUESTERS = "merge_requesters"
+    """Two helpdesk users are one person."""
+    MERGE_TICKETS = "merge_tickets"
+    """Two open tickets are one conversation."""
+    UPDATE_REQUESTER = "update_requester"
+    """The customer's ids changed: so does the helpdesk user."""
 
 
 class MediaState(StrEnum):
@@ -200,11 +206,14 @@ class ContactRow(SQLModel, table=True):
     id: str = Field(primary_key=True)
     shard: int
     name: bytes | None = _sealed_or_none()
+    merged_into: str | None = None
+    """The contact that turned out to be the same person, and has everything now."""
     created_at: datetime = _time()
 
 
 class ContactIdentityRow(SQLModel, table=True):
-    """An id by which WhatsApp knows a contact. Rows are added, and never removed while the contact lives."""
+    """An id by which WhatsApp knows a contact. Rows are added, and never removed while the contact lives; one whose
+    number changed hands becomes the other contact's."""
 
     __tablename__ = "contact_identity"
     __table_args__ = (UniqueConstraint("kind", "value_index"),)
@@ -213,7 +222,38 @@ class ContactIdentityRow(SQLModel, table=True):
     kind: str
     value_index: bytes = _sealed()
     value: bytes = _sealed()
+    evidence: str = Field(default="message", sa_column_kwargs={"server_default": "message"})
+    since_at: datetime | None = _time_or_none()
+    """WhatsApp's time of what first showed it; None for rows of before this was kept."""
     last_seen_at: datetime = _time()
+    retired_at: datetime | None = _time_or_none()
+    """Since when it is theirs no more, by WhatsApp's word; void where it was seen later."""
+
+
+class PastIdentityRow(SQLModel, table=True):
+    """Who held an id until somebody else used it, so that late events still find them."""
+
+    __tablename__ = "past_identity"
+    __table_args__ = (Index("ix_past_identity_value", "kind", "value_index"),)
+    id: str = Field(primary_key=True)
+    contact_id: str = Field(foreign_key="contact.id", index=True)
+    kind: str
+    value_index: bytes = _sealed()
+    since_at: datetime = _time()
+    until_at: datetime = _time()
+
+
+class ContactMergeRow(SQLModel, table=True):
+    """Two contacts that turned out to be one person, and why. Merged as soon as nothing of either is on its way."""
+
+    __tablename__ = "contact_merge"
+    __table_args__ = (UniqueConstraint("one_id", "other_id"),)
+    id: str = Field(primary_key=True)
+    one_id: str = Field(foreign_key="contact.id")
+    other_id: str = Field(foreign_key="contact.id")
+    evidence: str
+    found_at: datetime = _time()
+    done_at: datetime | None = _time_or_none(index=True)
 
 
 class ConsentRow(SQLModel, table=True):
@@ -251,6 +291,10 @@ class ConversationRow(SQLModel, table=True):
     version: int = 0
     next_seq: int = 1
     requester_id: str | None = None
+    requester_origin: str | None = None
+    """`made` by us, or `adopted`: it was there before; None where that was not kept."""
+    merged_into: str | None = None
+    """The conversation that has everything of this one now."""
     ticket_id: str | None = None
     last_inbound_at: datetime | None = _time_or_none()
     window_refused_at: datetime | None = _time_or_none()
@@ -655,6 +699,8 @@ inbox = _table(InboxRow)
 contact = _table(ContactRow)
 contact_identity = _table(ContactIdentityRow)
 consent = _table(ConsentRow)
+past_identity = _table(PastIdentityRow)
+contact_merge = _table(ContactMergeRow)
 conversation = _table(ConversationRow)
 ticket = _table(TicketRow)
 comment = _table(CommentRow)

@@ -99,7 +99,7 @@ def translate_message(
     contacts = read_contacts(root)
     if kind == "system":
         return _system_notice(message, contacts, wamid=Wamid(message.id), sent_at=sent_at)
-    sender = _sender(message.from_, message.from_user_id, contacts)
+    sender = _sender(message.from_, message.from_user_id, contacts, parent_user_id=message.from_parent_user_id)
     if sender is None:
         return Unrecognised(kind, "it names no sender")
     rendering = _RENDERINGS.get(kind, _Rendering(_unknown_type, opens_window=False))
@@ -120,6 +120,7 @@ def translate_message(
         origin=_origin(message),
         is_understood=_is_understood(message, kind),
         is_referred=bool(message.referral),
+        told_number=_told_number(message) if kind == "contacts" else None,
     )
 
 
@@ -195,7 +196,9 @@ def _time(timestamp: float | None, *, received_at: datetime) -> datetime:
 # Identity
 
 
-def _sender(from_: str | None, from_user_id: str | None, contacts: list[WireContact]) -> Sender | None:
+def _sender(
+    from_: str | None, from_user_id: str | None, contacts: list[WireContact], *, parent_user_id: str | None = None
+) -> Sender | None:
     bsuid, wa_id = _bsuid(from_user_id) or _bsuid_in(from_), _wa_id(from_)
     contact = _contact_of(bsuid, wa_id, contacts)
     if contact is not None:
@@ -203,7 +206,13 @@ def _sender(from_: str | None, from_user_id: str | None, contacts: list[WireCont
         wa_id = wa_id or _wa_id(contact.wa_id)
     if bsuid is None and wa_id is None:
         return None
-    return Sender(bsuid=bsuid, wa_id=wa_id, name=_name(contact))
+    parent_bsuid = _bsuid(parent_user_id) or _bsuid(contact.parent_user_id if contact else None)
+    return Sender(
+        bsuid=bsuid,
+        wa_id=wa_id,
+        name=_name(contact),
+        parent_bsuid=parent_bsuid if parent_bsuid != bsuid else None,
+    )
 
 
 def _contact_of(bsuid: Bsuid | None, wa_id: WaId | None, contacts: list[WireContact]) -> WireContact | None:
@@ -263,7 +272,21 @@ def _system_notice(
         new_wa_id=new_wa_id,
         new_bsuid=new_bsuid,
         previous_bsuid=previous_bsuid,
+        new_parent_bsuid=_bsuid(system.text("parent_user_id")),
+        previous_parent_bsuid=_bsuid(system.text("previous_parent_user_id")),
     )
+
+
+def _told_number(message: WireMessage) -> str | None:
+    """The customer's own number, where they gave it when asked (fact sheet 1.6.2, contacts)."""
+    for contact in message.root.parts("contacts"):
+        if "contact_request" not in (contact.text("origin"), message.root.text("origin")):
+            continue
+        for phone in contact.parts("phones"):
+            number = _wa_id(phone.text("wa_id")) or _wa_id(phone.text("phone"))
+            if number is not None:
+                return number
+    return None
 
 
 def _about(message: WireMessage) -> Wamid | None:

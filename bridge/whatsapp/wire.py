@@ -71,6 +71,7 @@ class WireContact:
     user_id: str | None = field(repr=False)
     name: str | None = field(repr=False)
     username: str | None = field(repr=False)
+    parent_user_id: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +95,7 @@ class WireMessage:
     id: str | None = field(repr=False)
     from_: str | None = field(repr=False)
     from_user_id: str | None = field(repr=False)
+    from_parent_user_id: str | None = field(repr=False)
     group_id: str | None = field(repr=False)
     timestamp: int | float | None
     type: str | None
@@ -123,6 +125,7 @@ def read_message(message: Part) -> WireMessage:
         id=message.text("id"),
         from_=message.text("from"),
         from_user_id=message.text("from_user_id"),
+        from_parent_user_id=message.text("from_parent_user_id"),
         group_id=message.text("group_id"),
         timestamp=message.number("timestamp"),
         type=kind,
@@ -159,6 +162,7 @@ def read_contacts(item: Part) -> list[WireContact]:
             user_id=contact.text("user_id"),
             name=contact.part("profile").text("name"),
             username=contact.part("profile").text("username"),
+            parent_user_id=contact.text("parent_user_id"),
         )
         for contact in item.parts("contacts")
     ]

@@ -40,7 +40,9 @@ from connectors.interface import (
     Finding,
     HelpdeskLimits,
     Marks,
+    RequesterChange,
     RequesterDraft,
+    RequesterId,
     RequesterRef,
     Successor,
     TicketDraft,
@@ -87,8 +89,7 @@ async def connect(
 
 
 class Freshdesk:
-    """`HelpdeskConnector`, `TakesFiles`, `GivesFiles`, `FeedsChanges`, `KnowsMerges`, `ReopensAfterwards`,
-    `MarksTickets` and `Installs` for one account.
+    """`HelpdeskConnector` for one account; the sections below are named after the optional Protocols that it keeps.
 
     `on_warning` is told the cause of each call that Freshdesk took with a reservation.
     """
@@ -121,6 +122,29 @@ class Freshdesk:
 
     async def find_or_create_requester(self, draft: RequesterDraft) -> RequesterRef:
         return await self._requesters.find_or_create(draft)
+
+    # UpdatesRequesters, MergesRequesters, MergesTickets
+
+    async def update_requester(self, requester: RequesterId, change: RequesterChange) -> None:
+        await self._requesters.update(requester, change)
+
+    async def merge_requesters(self, loser: RequesterId, *, into: RequesterId) -> None:
+        await self._requesters.merge(loser, into=into)
+
+    async def merge_tickets(self, ticket_id: TicketId, *, into: TicketId, note: str) -> None:
+        """The one ticket is closed, and both say so in a private note that names the other."""
+        try:
+            ticket = await self._ticket(ticket_id, cause="merge_tickets")
+        except TicketUnwritable:
+            return
+        if ticket.status == translate.CLOSED or translate.is_gone(ticket):
+            return
+        content = translate.merge_request(ticket_id, into=into, note=note)
+        try:
+            await self._api.send("PUT", "/tickets/merge", cause="merge_tickets", safe=False, content=content)
+        except Refused:
+            await self._raise_if_gone(into)
+            raise
 
     # Tickets
 

@@ -2,12 +2,13 @@
 
 import contextlib
 from collections import OrderedDict
+from collections.abc import Mapping
 
 from connectors.errors import NeedsOperator, Permanent
 from connectors.freshdesk import translate, wire
 from connectors.freshdesk.api import CONTACTS_LIST, FreshdeskApi
 from connectors.freshdesk.failures import FieldError, Refused
-from connectors.interface import RequesterDraft, RequesterId, RequesterRef
+from connectors.interface import RequesterChange, RequesterDraft, RequesterId, RequesterRef
 
 STAFF_REMEMBERED = 10_000
 
@@ -41,6 +42,45 @@ class Requesters:
         except Refused:
             return False
         return not contact.deleted
+
+    async def update(self, requester: RequesterId, change: RequesterChange) -> None:
+        """Where somebody else has the number, everything but the number is written, and then the refusal raised."""
+        contact = await self._contact(requester)
+        changes = translate.changes_of(contact, change)
+        if not changes:
+            return
+        try:
+            await self._put(requester, changes)
+        except Refused as refusal:
+            rest = {name: value for name, value in changes.items() if refusal.duplicate(name) is None}
+            if rest and rest != changes:
+                await self._put(requester, rest)
+            raise
+
+    async def _put(self, requester: RequesterId, changes: Mapping[str, str]) -> None:
+        content = translate.encoded(changes)
+        await self._api.write(wire.Contact, "PUT", f"/contacts/{requester}", cause="update_requester", content=content)
+
+    async def merge(self, loser: RequesterId, *, into: RequesterId) -> None:
+        """What both have is settled for who stays; a loser who is deleted has been merged (fact sheet Freshdesk 4)."""
+        try:
+            secondary = await self._contact(loser)
+        except Permanent:
+            return
+        primary = await self._contact(into)
+        both = ("phone", "mobile", "twitter_id", "unique_external_id")
+        settled = {name: getattr(primary, name) for name in both if getattr(primary, name) and getattr(secondary, name)}
+        content = translate.encoded(
+            {"primary_contact_id": primary.id, "secondary_contact_ids": [secondary.id], "contact": settled}
+        )
+        await self._api.send("POST", "/contacts/merge", cause="merge_requesters", safe=False, content=content)
+
+    async def _contact(self, requester: RequesterId) -> wire.Contact:
+        """Raises `Permanent` for one who is deleted, or no contact."""
+        contact = await self._api.get(wire.Contact, f"/contacts/{requester}", cause="find_requester")
+        if contact.deleted:
+            raise Permanent("gone")
+        return contact
 
     async def _with_number(self, wa_id: str) -> list[wire.Contact]:
         params = {"query": translate.number_query(wa_id)}

@@ -27,6 +27,7 @@ from connectors.interface import (
     EffectKey,
     FileDraft,
     Marks,
+    RequesterChange,
     RequesterDraft,
     TicketDraft,
     TicketId,
@@ -69,7 +70,7 @@ def mark_of(key: EffectKey) -> EffectKey:
 # Contacts
 
 
-def external_id(draft: RequesterDraft) -> str:
+def external_id(draft: RequesterDraft | RequesterChange) -> str:
     """The `unique_external_id` of this customer. The BSUID wins: a number may change hands."""
     return draft.bsuid or f"wa:{draft.wa_id}"
 
@@ -87,6 +88,25 @@ def contact_request(
     return encoded(contact)
 
 
+def digits(number: str | None) -> str:
+    """What a stored number says, however it is typed."""
+    return re.sub(r"\D", "", number or "").removeprefix("00")
+
+
+def changes_of(contact: wire.Contact, change: RequesterChange) -> dict[str, str]:
+    """What `PUT /contacts/{id}` has to write. A number of somebody who was there before us is never overwritten."""
+    changes: dict[str, str] = {}
+    held = {"mobile": digits(contact.mobile), "phone": digits(contact.phone)}
+    if change.wa_id and change.wa_id not in held.values():
+        may_go = {"", *change.former_numbers, *((held["mobile"],) if change.is_ours else ())}
+        place = next((name for name in ("mobile", "phone") if held[name] in may_go), None)
+        if place is not None:
+            changes[place] = f"+{change.wa_id}"
+    if change.is_ours and contact.unique_external_id != external_id(change):
+        changes["unique_external_id"] = external_id(change)
+    return changes
+
+
 def number_query(wa_id: str) -> str:
     """The search for everybody who has this number in a spelling that people and programs use."""
     spellings = (f"+{wa_id}", wa_id, f"00{wa_id}")
@@ -99,14 +119,24 @@ def with_number(wa_id: str, contacts: Sequence[wire.Contact]) -> list[wire.Conta
     return [
         contact
         for contact in contacts
-        if not contact.deleted
-        and any(
-            re.sub(r"\D", "", number or "").removeprefix("00") == wa_id for number in (contact.mobile, contact.phone)
-        )
+        if not contact.deleted and wa_id in (digits(contact.mobile), digits(contact.phone))
     ]
 
 
 # Tickets and notes, outwards
+
+
+def merge_request(ticket_id: TicketId, *, into: TicketId, note: str) -> bytes:
+    """`PUT /tickets/merge`. Each note names the other ticket, since no field does."""
+    told = html.escape(note)
+    return encoded(
+        {
+            "primary_id": int(into),
+            "ticket_ids": [int(ticket_id)],
+            "note_in_primary": {"body": f"<p>{told} (#{ticket_id})</p>", "private": True},
+            "note_in_secondary": {"body": f"<p>{told} (#{into})</p>", "private": True},
+        }
+    )
 
 
 def prepared_ticket(draft: TicketDraft, *, key: EffectKey, defaults: Mapping[str, Any]) -> bytes:

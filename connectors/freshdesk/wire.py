@@ -17,6 +17,8 @@ class Contact(Wire):
     id: int
     mobile: str | None = Field(default=None, repr=False)
     phone: str | None = Field(default=None, repr=False)
+    twitter_id: str | None = Field(default=None, repr=False)
+    unique_external_id: str | None = Field(default=None, repr=False)
     deleted: bool | None = None
 
 

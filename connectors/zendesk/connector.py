@@ -31,6 +31,7 @@ from connectors.interface import (
     Finding,
     HelpdeskLimits,
     Marks,
+    RequesterChange,
     RequesterDraft,
     RequesterId,
     RequesterRef,
@@ -50,6 +51,7 @@ from connectors.zendesk.api import (
     ticket_draw,
 )
 from connectors.zendesk.failures import Refused
+from connectors.zendesk.people import People, merge_tickets
 from connectors.zendesk.settings import ZendeskSettings
 
 LIMITS = HelpdeskLimits(
@@ -90,8 +92,7 @@ async def connect(
 
 
 class Zendesk:
-    """`HelpdeskConnector`, `TakesFiles`, `GivesFiles`, `FeedsChanges`, `KnowsMerges`, `MarksTickets` and `Installs`,
-    for one account.
+    """`HelpdeskConnector` for one account; the sections below are named after the optional Protocols that it keeps.
 
     `field_ids` (`window`, `undelivered`, `window_until`) come from `fetch_field_ids`; without them the marks are left
     out. Looked at anew for each write, so whoever learns them later may fill them in.
@@ -109,6 +110,7 @@ class Zendesk:
         tokens: TokenCache,
     ) -> None:
         self._api = ZendeskApi(client, settings, budget=budget, on_warning=on_warning, tokens=tokens)
+        self._people = People(self._api)
         self._field_ids = field_ids
 
     @property
@@ -175,6 +177,21 @@ class Zendesk:
         return (
             await self._api.write(wire.UserAnswer, "POST", "/users", cause="create_requester", content=content)
         ).user
+
+    # UpdatesRequesters, MergesRequesters, MergesTickets
+
+    async def update_requester(self, requester: RequesterId, change: RequesterChange) -> None:
+        await self._people.update(requester, change)
+
+    async def merge_requesters(self, loser: RequesterId, *, into: RequesterId) -> None:
+        await self._people.merge(loser, into=into)
+
+    async def merge_tickets(self, ticket_id: TicketId, *, into: TicketId, note: str) -> None:
+        try:
+            ticket = await self._ticket(ticket_id)
+        except TicketUnwritable:
+            return
+        await merge_tickets(self._api, ticket, await self._ticket(into), note=note)
 
     # Tickets
 

@@ -15,6 +15,7 @@ from connectors.interface import (
     EffectKey,
     FileDraft,
     Marks,
+    RequesterChange,
     RequesterDraft,
     RequesterId,
     RequesterRef,
@@ -67,7 +68,7 @@ def external_ids(draft: RequesterDraft) -> list[str]:
     return spellings
 
 
-def own_external_id(draft: RequesterDraft) -> str:
+def own_external_id(draft: RequesterDraft | RequesterChange) -> str:
     """The external_id that we give to a user of our own."""
     return draft.bsuid or f"wa:{draft.wa_id}"
 

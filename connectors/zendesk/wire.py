@@ -40,6 +40,20 @@ class User(Wire):
     locale: str | None = None
 
 
+class Identity(Wire):
+    id: int
+    type: str
+    value: str | None = Field(default=None, repr=False)
+
+
+class IdentityAnswer(Wire):
+    identity: Identity
+
+
+class IdentitiesAnswer(Wire):
+    identities: tuple[Identity, ...]
+
+
 class UserAnswer(Wire):
     user: User
 

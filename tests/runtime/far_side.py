@@ -40,6 +40,7 @@ from connectors.interface import (
     CommentDraft,
     CommentWritten,
     EffectKey,
+    HelpdeskConnector,
     RequesterDraft,
     RequesterRef,
     TicketDraft,
@@ -228,6 +229,41 @@ def work(job: Job) -> None:
     asyncio.run(_work(job, stop))
 
 
+def make_services(
+    database: Database,
+    channel: channels.Channel,
+    connector: HelpdeskConnector,
+    *,
+    client: httpx.AsyncClient,
+    redis: Redis,
+    bell: Bell,
+    metrics: WorkerMetrics,
+    files: Path,
+) -> Services:
+    """What a worker's steps are given; Meta is whoever `client` reaches."""
+    return Services(
+        database=database,
+        vault=vault(),
+        clock=Clock(),
+        channel=channel,
+        connector=connector,
+        cloud_api=CloudApi(client, phone_number_id=PhoneNumberId(PHONE_NUMBER_ID), waba_id="1", token="t"),
+        send_limits=SendLimits(redis, scope="wa", clock=Clock(), people_since=nobody),
+        template_api=TemplateApi(client, waba_id="1", token="t"),
+        budget=HelpdeskBudget(Buckets(redis, scope="hd"), metrics),
+        bell=bell,
+        rules=Rules(ClosedWindowPolicy.HOLD, timedelta(hours=72)),
+        languages=Languages("en"),
+        dead_letter_after=timedelta(hours=72),
+        reconcile_every=timedelta(minutes=2),
+        metrics=metrics,
+        files=FileFolder(files),
+        public_url="http://bridge",
+        links_for=timedelta(days=30),
+        upkeep=lambda: metrics.flush(redis),
+    )
+
+
 async def _work(job: Job, stop: threading.Event) -> None:
     database = Database(job.database_url)
     channel = await database.write(ensure_channel)
@@ -239,26 +275,15 @@ async def _work(job: Job, stop: threading.Event) -> None:
         httpx.AsyncClient(transport=RemoteMeta(job.socket), base_url="http://meta", timeout=20) as client,
     ):
         bell = Bell(redis, redis_url=job.redis_url)
-        services = Services(
-            database=database,
-            vault=vault(),
-            clock=Clock(),
-            channel=channel,
-            connector=RemoteHelpdesk(job.socket),
-            cloud_api=CloudApi(client, phone_number_id=PhoneNumberId(PHONE_NUMBER_ID), waba_id="1", token="t"),
-            send_limits=SendLimits(redis, scope="wa", clock=Clock(), people_since=nobody),
-            template_api=TemplateApi(client, waba_id="1", token="t"),
-            budget=HelpdeskBudget(Buckets(redis, scope="hd"), metrics),
+        services = make_services(
+            database,
+            channel,
+            RemoteHelpdesk(job.socket),
+            client=client,
+            redis=redis,
             bell=bell,
-            rules=Rules(ClosedWindowPolicy.HOLD, timedelta(hours=72)),
-            languages=Languages("en"),
-            dead_letter_after=timedelta(hours=72),
-            reconcile_every=timedelta(minutes=2),
             metrics=metrics,
-            files=FileFolder(Path(job.socket).parent / "files"),
-            public_url="http://bridge",
-            links_for=timedelta(days=30),
-            upkeep=lambda: metrics.flush(redis),
+            files=Path(job.socket).parent / "files",
         )
         while not stop.is_set():
             await Drain(services, holder=f"worker:{os.getpid()}", stop=stop).run()

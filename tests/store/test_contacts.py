@@ -37,7 +37,7 @@ class People:
     async def address(self, known: ContactRef) -> Address:
         return await self._database.read(lambda connection: contacts.load_address(connection, self._vault, known.id))
 
-    async def learn(self, known: ContactRef, *, bsuid: str | None = None, wa_id: str | None = None) -> bool:
+    async def learn(self, known: ContactRef, *, bsuid: str | None = None, wa_id: str | None = None) -> ContactRef:
         return await self._database.write(
             lambda connection: contacts.learn(
                 connection, self._vault, known.id, bsuid=bsuid, wa_id=wa_id, now=NOW + 99 * SECOND
@@ -69,7 +69,7 @@ async def test_any_of_their_ids_leads_to_the_same_person(
 ) -> None:
     met = [await people.met(bsuid, wa_id) for bsuid, wa_id in messages]
     assert len({known.id for known in met}) == 1
-    assert not any(known.conflict for known in met)
+    assert not any(known.merging for known in met)
     assert await people.count() == 1
 
 
@@ -77,10 +77,10 @@ async def test_ids_that_differ_in_case_are_two_people(people: People) -> None:
     assert (await people.met("PT.abc")).id != (await people.met("PT.ABC")).id
 
 
-async def test_bsuid_wins_over_the_number_and_the_conflict_is_told(people: People) -> None:
+async def test_bsuid_wins_over_the_number_and_the_two_are_to_be_merged(people: People) -> None:
     by_id, by_number = await people.met(BSUID), await people.met(None, WA_ID)
     both = await people.met(BSUID, WA_ID)
-    assert both == ContactRef(by_id.id, by_id.shard, conflict=True)
+    assert both == ContactRef(by_id.id, by_id.shard, merging=True)
     assert (await people.met(None, WA_ID)).id == by_number.id
     assert await people.count() == 2
 
@@ -100,9 +100,9 @@ async def test_address_is_what_was_seen_last(people: People) -> None:
 
 async def test_id_that_came_back_is_learnt_unless_it_is_somebody_elses(people: People) -> None:
     known, somebody = await people.met(None, WA_ID), await people.met(OTHER_BSUID)
-    assert await people.learn(known, bsuid=BSUID, wa_id=WA_ID)
+    assert not (await people.learn(known, bsuid=BSUID, wa_id=WA_ID)).merging
     assert (await people.met(BSUID)).id == known.id
-    assert not await people.learn(known, bsuid=OTHER_BSUID)
+    assert (await people.learn(known, bsuid=OTHER_BSUID)).merging
     assert (await people.met(OTHER_BSUID)).id == somebody.id
 
 

@@ -67,13 +67,14 @@ async def test_probe_of_a_closed_gate_is_one_at_a_time(database: Database) -> No
     assert [await database.write(partial(probe, real_now=later)) for _ in range(2)] == [True, False]
 
 
-async def test_id_of_somebody_else_is_not_learnt_twice(database: Database, vault: Vault) -> None:
-    """An id that another transaction added meanwhile is a conflict, not a success."""
+async def test_id_of_somebody_else_is_not_learnt_and_says_that_the_two_are_one(
+    database: Database, vault: Vault
+) -> None:
     one = await database.write(lambda connection: conversation(connection, vault))
     two = await database.write(lambda connection: conversation(connection, vault, wa_id="5491155550000"))
 
     def learn(connection: Connection, contact_id: str) -> bool:
-        return contacts.learn(connection, vault, contact_id, bsuid="PT.1", wa_id=None, now=NOW)
+        return contacts.learn(connection, vault, contact_id, bsuid="PT.1", now=NOW).merging
 
-    assert await database.write(partial(learn, contact_id=one.contact_id))
-    assert not await database.write(partial(learn, contact_id=two.contact_id))
+    assert not await database.write(partial(learn, contact_id=one.contact_id))
+    assert await database.write(partial(learn, contact_id=two.contact_id))

@@ -18,7 +18,13 @@ from tests.store.world import NOW, sender
 OLD, NEW = b"o" * 32, b"n" * 32
 OLD_NAME, NEW_NAME = (key_name(key_id(key)) for key in (OLD, NEW))
 BOTH = MasterKeys([NEW, OLD])
-NOT_SEALED = {"inbox.event_key", "inbox.match_index", "contact_identity.value_index", "message.wamid_index"} | {
+NOT_SEALED = {
+    "past_identity.value_index",
+    "inbox.event_key",
+    "inbox.match_index",
+    "contact_identity.value_index",
+    "message.wamid_index",
+} | {
     "message.about_index",
     "admin_token.token_hash",
     "keyring.wrapped",

@@ -15,7 +15,13 @@ from bridge.whatsapp.translate import translate_message, translate_status
 
 CASES = Path(__file__).parents[1] / "cases" / "whatsapp" / "inbound"
 FOLDERS = sorted(folder for folder in CASES.iterdir() if folder.is_dir())
+ONLY_WHERE_SET = {"parent_bsuid", "told_number", "new_parent_bsuid", "previous_parent_bsuid"}
+"""What few messages have is in the cases of those alone."""
 RECEIVED_AT = datetime(2026, 11, 1, 10, 0, 5, tzinfo=UTC)
+
+
+def _members(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    return {name: value for name, value in pairs if value or name not in ONLY_WHERE_SET}
 
 
 def _told(body: dict[str, object]) -> dict[str, object]:
@@ -23,7 +29,7 @@ def _told(body: dict[str, object]) -> dict[str, object]:
     found = translate(body, received_at=RECEIVED_AT)
     values = {
         name: value.isoformat() if isinstance(value, datetime) else value
-        for name, value in dataclasses.asdict(found).items()
+        for name, value in dataclasses.asdict(found, dict_factory=_members).items()
     }
     if isinstance(found, InboundMessage):
         values["text"] = found.text.split("\n")
