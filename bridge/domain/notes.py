@@ -109,16 +109,15 @@ def hold_cancelled(speech: Speech, count: int) -> str:
 
 
 @note
-def window_closes_soon(speech: Speech, *, window: CustomerServiceWindow, now: datetime) -> str:
+def window_closes_soon(speech: Speech, *, closes_at: datetime, now: datetime) -> str:
     """The customer waits for an answer, and soon no free one may be sent any more."""
-    assert window.closes_at is not None
-    hours, minutes = divmod(int((window.closes_at - now).total_seconds()) // 60, 60)
+    hours, minutes = divmod(int((closes_at - now).total_seconds()) // 60, 60)
     return speech.say(
         "The customer has not been answered yet, and WhatsApp's 24-hour customer service window closes {closes_at} "
         "(in {hours} h {minutes} min).\n"
         "Answer before then with a public reply. Later only an approved template may be sent, until the customer "
         "writes again.",
-        closes_at=at(window.closes_at),
+        closes_at=at(closes_at),
         hours=hours,
         minutes=minutes,
     )

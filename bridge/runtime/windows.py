@@ -149,7 +149,8 @@ def _record(connection: Connection, services: Services, wish: Wish, told: Told, 
     if told.is_marked:
         conversations.set_marks(connection, wish.ticket.id, ticket_marks.in_words(wish.marks))
     if wish.turn is Turn.WARN and not is_done_with:
-        note = notes.window_closes_soon(window=current.window, now=moment.business)
+        assert current.window.closes_at is not None
+        note = notes.window_closes_soon(closes_at=current.window.closes_at, now=moment.business)
         add_note(connection, services, current, note, ticket_id=wish.ticket.id, moment=moment)
     conversations.save(connection, current)
     return "solved" if is_done_with else wish.turn.value
