@@ -20,6 +20,8 @@ ANSWER = 2 * SECOND
 PAIR = 6_100 * MILLISECOND
 PAIR_BURST = 45
 PAIR_BURST_END = 5_500 * MILLISECOND
+PAIR_LATE = 50 * MILLISECOND
+"""A message that took no longer needs no word: less is kept back anyway."""
 """To one customer: one message per 6 s; within 6 s up to 45 at once, then a pause of 6 s for each of them, counted from
 the first (fact sheet WhatsApp 5.4, in its strict reading). A little is kept back from both, for the network."""
 TIER_PERIOD = 24 * HOUR + 60 * SECOND
@@ -183,19 +185,21 @@ class PairState:
     began: int = -(1 << 52)
     count: int = 0
     closed_until: int = 0
+    late: int = 0
+    """How much later than we thought Meta may have counted a message of this burst."""
 
     def in_burst(self, now: int) -> bool:
         return now - self.began < PAIR_BURST_END and self.count < PAIR_BURST
 
     def wait(self, now: int) -> int:
         wait = max(0, self.closed_until - now)
-        return wait if self.in_burst(now) else max(wait, self.began + self.count * PAIR - now)
+        return wait if self.in_burst(now) else max(wait, self.began + self.late + self.count * PAIR - now)
 
     def draw(self, now: int) -> None:
         if self.in_burst(now):
             self.count += 1
         else:
-            self.began, self.count = now, 1
+            self.began, self.count, self.late = now, 1, 0
 
 
 @dataclass(slots=True)
@@ -412,6 +416,11 @@ class MetaLimits:
         """131056: this customer gets nothing for so long."""
         state = self.pairs.setdefault(contact, PairState())
         state.closed_until = max(state.closed_until, now + pause)
+
+    def delay_pair(self, contact: str, *, late: int) -> None:
+        """A message to this customer took that long from its decision until Meta counted it, at the latest."""
+        state = self.pairs.setdefault(contact, PairState())
+        state.late = max(state.late, late)
 
     def cap(self, contact: str, *, until: int) -> None:
         """131049: no marketing to this customer until then, business time."""

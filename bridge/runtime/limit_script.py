@@ -149,6 +149,10 @@ class LimitScript:
     async def close_pair(self, contact: str, *, pause: int, now: int | None = None) -> None:
         await self._run("close_pair", pause, keys=self._keys(contact), now=now)
 
+    async def delay_pair(self, contact: str, *, late: int) -> None:
+        """See `MetaLimits.delay_pair`."""
+        await self._run("delay_pair", late, keys=self._keys(contact), now=None)
+
     async def cap(self, contact: str, *, business_now: int, until: int) -> None:
         await self._run("cap", business_now, until, keys=self._keys(contact), now=None)
 

@@ -167,10 +167,11 @@ local function decide()
     pressed = fields(template)
     also(brake_wait(pressed, '', BRAKES.template), TEMPLATE)
   end
-  local of_pair = redis.call('HMGET', pair, 'began', 'count', 'closed')
+  local of_pair = redis.call('HMGET', pair, 'began', 'count', 'closed', 'late')
   local began, count, closed = tonumber(of_pair[1]) or -2 ^ 52, tonumber(of_pair[2]) or 0, tonumber(of_pair[3]) or 0
+  local late = tonumber(of_pair[4]) or 0
   local pair_wait = math.max(0, closed - now)
-  if not in_burst(began, count) then pair_wait = math.max(pair_wait, began + count * PAIR - now) end
+  if not in_burst(began, count) then pair_wait = math.max(pair_wait, began + late + count * PAIR - now) end
   also(pair_wait, PAIR_LIMIT)
   if wait == 0 and speed > 0 then
     note('wanted' .. urgency, now + WANTED)
@@ -192,9 +193,9 @@ local function decide()
   if outside and found['outreach.closed'] then note('outreach.granted', now) end
   if pressed.closed then redis.call('HSET', template, 'granted', whole(now)) end
   note('sent', number_in(found, 'sent', 0) + 1)
-  if in_burst(began, count) then count = count + 1 else began, count = now, 1 end
-  redis.call('HSET', pair, 'began', whole(began), 'count', count)
-  keep(pair, math.max(PAIR * (count + 2), closed - now))
+  if in_burst(began, count) then count = count + 1 else began, count, late = now, 1, 0 end
+  redis.call('HSET', pair, 'began', whole(began), 'count', count, 'late', whole(late))
+  keep(pair, math.max(PAIR * (count + 2) + late, closed - now))
   local previous = ''
   if outside and tier ~= -1 then
     local score = redis.call('ZSCORE', people, contact)
@@ -264,6 +265,15 @@ local function close_pair()
   return { closed - now }
 end
 
+local function delay_pair()
+  local late = math.max(tonumber(ARGV[3]), tonumber(redis.call('HGET', pair, 'late') or 0))
+  redis.call('HSET', pair, 'late', whole(late))
+  local count = tonumber(redis.call('HGET', pair, 'count') or 0)
+  local left = redis.call('PTTL', pair) * 1000
+  keep(pair, math.max(left, PAIR * (count + 2) + late))
+  return { 1 }
+end
+
 local function set_cap()
   local business, till = tonumber(ARGV[3]), tonumber(ARGV[4])
   till = math.max(till, tonumber(redis.call('GET', cap) or 0))
@@ -300,6 +310,6 @@ end
 
 local OPERATIONS = {
   decide = decide, confirm = confirm, release = release, finish_build = finish_build, press = press,
-  close_pair = close_pair, cap = set_cap, look = look, count_sent = count_sent,
+  close_pair = close_pair, delay_pair = delay_pair, cap = set_cap, look = look, count_sent = count_sent,
 }
 return OPERATIONS[operation]()

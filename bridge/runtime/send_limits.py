@@ -6,6 +6,7 @@ Redis is away nothing leaves: a limit that nobody keeps is one that Meta keeps f
 """
 
 import asyncio
+import contextlib
 import random
 import secrets
 import time
@@ -19,6 +20,7 @@ from redis.exceptions import RedisError
 
 from bridge.domain.meta_limits import (
     HOUR,
+    PAIR_LATE,
     SECOND,
     TIER_PERIOD,
     UNLIMITED,
@@ -328,7 +330,7 @@ class SendLimits:
         permit.left_at = time.monotonic()
         return True
 
-    def answered(self, permit: Permit) -> None:
+    async def answered(self, permit: Permit) -> None:
         """An answer came, whatever it says: Meta counted the message between its leaving and now."""
         now = time.monotonic()
         trip = now - permit.left_at
@@ -337,6 +339,10 @@ class SendLimits:
         late = trip - 0.8 * min(self._trips)
         counted_until = permit.at + int((permit.left_at - permit.asked_at + late) * SECOND) + WINDOW
         self._settled.append((permit.member, counted_until))
+        took = int((permit.left_at - permit.asked_at + late) * SECOND)
+        if took > PAIR_LATE:
+            with contextlib.suppress(RedisError, OSError):
+                await self._script.delay_pair(permit.wish.contact, late=took)
 
     async def give_back(self, permit: Permit) -> None:
         """The message does not leave after all, or Meta took nothing: the person does not count for it."""

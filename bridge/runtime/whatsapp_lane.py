@@ -97,7 +97,7 @@ async def run_step(services: Services, lease: Lease, conversation_id: str) -> bo
         )
     except RemoteFailure as failure:
         outcome = failure
-    services.send_limits.answered(permit)
+    await services.send_limits.answered(permit)
     return await _record(services, lease, step, permit, outcome)
 
 

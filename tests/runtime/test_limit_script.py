@@ -122,6 +122,9 @@ async def test_script_and_model_decide_alike(redis: Redis, weather: Weather) -> 
         if not isinstance(expected, Go):
             continue
         assert answer.at == now
+        if chance.random() < 0.1:
+            model.delay_pair(contact, late=300 * MILLISECOND)
+            await script.delay_pair(contact, late=300 * MILLISECOND)
         if chance.random() < weather.answered:
             answered = [(member, now + SECOND + chance.randrange(50 * MILLISECOND))]
         if not wish.outside or tier == UNLIMITED:

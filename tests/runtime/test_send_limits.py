@@ -83,7 +83,7 @@ async def test_what_is_urgent_passes_what_waits(redis: Redis, people: People) ->
         permit = granted(await limits.take(name, kind, outside=kind is not SendKind.REPLY))
         order.append(name)
         assert await limits.hold(permit)
-        limits.answered(permit)
+        await limits.answered(permit)
 
     marketing = [asyncio.create_task(send(f"m{number}", SendKind.MARKETING)) for number in range(12)]
     await asyncio.sleep(0)
@@ -121,7 +121,7 @@ async def test_a_refused_send_gives_the_place_back(redis: Redis, people: People)
     limits = await limits_of(redis, people, tier=1)
     permit = granted(await limits.take("c1", SendKind.UTILITY, outside=True))
     assert await limits.hold(permit)
-    limits.answered(permit)
+    await limits.answered(permit)
     assert isinstance(await limits.take("c2", SendKind.UTILITY, outside=True), Held)
     await limits.give_back(permit)
     granted(await limits.take("c2", SendKind.UTILITY, outside=True))
