@@ -18,7 +18,7 @@ from standardwebhooks import Webhook
 from connectors.answers import Answer, unreadable
 from connectors.client import call, remote_client
 from connectors.download import download, is_public_host, is_same_origin
-from connectors.errors import RateLimited
+from connectors.errors import RateLimited, TicketUnwritable
 from connectors.http import translate, wire
 from connectors.http.failures import verdict
 from connectors.http.settings import HttpSettings
@@ -34,6 +34,7 @@ from connectors.interface import (
     EffectKey,
     FileRef,
     HelpdeskLimits,
+    Marks,
     RequesterDraft,
     RequesterId,
     RequesterRef,
@@ -165,7 +166,7 @@ class HttpDesk:
 
 
 class AskingHttpDesk(HttpDesk):
-    """`FeedsChanges` as well, for a system that also answers what stands on a ticket and what changed."""
+    """`FeedsChanges` and `MarksTickets` as well, for a system that answers what stands on a ticket and what changed."""
 
     limits = ASKED_LIMITS
 
@@ -179,6 +180,20 @@ class AskingHttpDesk(HttpDesk):
         if answer is None:
             raise unreadable(safe=True)
         return translate.in_order(ticket_id, answer.comments, since)
+
+    async def fetch_status(self, ticket_id: TicketId) -> TicketStatus:
+        try:
+            answer = await self._ask(translate.TICKET_WANTED, {"ticket_id": ticket_id}, cause="read_ticket")
+        except TicketUnwritable as unwritable:
+            return TicketStatus.GONE if unwritable.reason == "gone" else TicketStatus.CLOSED
+        status = translate.to_status(_read(answer, safe=True).status, None)
+        if status is None:
+            raise unreadable(safe=True)
+        return status
+
+    async def set_marks(self, ticket_id: TicketId, marks: Marks) -> None:
+        data = {"ticket_id": ticket_id, "ticket": translate.marked(marks)}
+        await self._ask(translate.TICKET_MARKED, data, cause="update_ticket")
 
     async def changes_since(self, cursor: str | None, *, start: datetime) -> ChangePage:
         asked = {"cursor": cursor, "since": start.isoformat()}

@@ -16,6 +16,7 @@ from connectors.interface import (
     CommentFile,
     CommentId,
     EffectKey,
+    Marks,
     RequesterDraft,
     RequesterId,
     Successor,
@@ -26,6 +27,7 @@ from connectors.interface import (
 
 REQUESTER_SEEN, TICKET_OPENED, COMMENT_ADDED = "requester.seen", "ticket.opened", "comment.added"
 COMMENTS_WANTED, CHANGES_WANTED, PING = "comments.wanted", "changes.wanted", "ping"
+TICKET_WANTED, TICKET_MARKED = "ticket.wanted", "ticket.marked"
 
 _STATUSES = {
     "new": TicketStatus.NEW,
@@ -96,8 +98,16 @@ def comment_for(ticket_id: TicketId, prepared: bytes) -> Data:
     return {"ticket_id": ticket_id, **json.loads(prepared)}
 
 
-def _marks(draft: CommentDraft) -> dict[str, object]:
-    return {"window": None if draft.window is None else draft.window.value, "undelivered": draft.undelivered}
+def marked(marks: Marks) -> Data:
+    return {
+        "window": None if marks.window is None else marks.window.value,
+        "window_until": None if marks.window_until is None else marks.window_until.isoformat(),
+        "undelivered": marks.undelivered,
+    }
+
+
+def _marks(draft: CommentDraft) -> Data:
+    return marked(Marks(draft.window, draft.undelivered, draft.window_until))
 
 
 def _comment(draft: CommentDraft, key: EffectKey) -> dict[str, object]:

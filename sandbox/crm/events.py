@@ -20,8 +20,10 @@ _TICKET: Shape = {
     "requester_id": _TEXT,
     "follows": _MAYBE,
     "window": _MAYBE,
+    "window_until": _MAYBE,
     "undelivered": (bool, type(None)),
 }
+_MARKS: Shape = {name: _TICKET[name] for name in ("window", "window_until", "undelivered")}
 _COMMENT: Shape = {
     "id": _TEXT,
     "public": _FLAG,
@@ -102,17 +104,15 @@ def _ticket_opened(account: Account, data: Record, event_id: str) -> Record:
     made = account.open_ticket(
         requester=requester, subject=ticket["subject"], known_as=ticket["id"], follows=ticket["follows"]
     )
-    _mark(made, ticket)
+    _mark(account, made, ticket)
     entry = _write(account, made, comment, event_id)
     return {"ticket_id": str(made["id"]), "comment_id": str(entry["id"]), "status": "open"}
 
 
 def _comment_added(account: Account, data: Record, event_id: str) -> Record:
-    check(data["ticket"], {name: _TICKET[name] for name in ("window", "undelivered")}, "data.ticket")
+    check(data["ticket"], _MARKS, "data.ticket")
     _check_comment(data["comment"], event_id)
-    ticket = account.ticket_called(data["ticket_id"])
-    if ticket is None or ticket["status"] == "deleted":
-        raise RefusedError(404, "ticket_gone")
+    ticket = _there(account, data)
     if ticket["_merged_into"] is not None:
         successor = account.name_of(account.store.tickets[ticket["_merged_into"]])
         raise RefusedError(409, "ticket_merged", successor=successor, merged_at=ticket["_merged_at"])
@@ -121,17 +121,38 @@ def _comment_added(account: Account, data: Record, event_id: str) -> Record:
     entry = _write(account, ticket, data["comment"], event_id)
     if data["reopen"]:
         ticket["status"] = "open"
-    _mark(ticket, data["ticket"])
+    _mark(account, ticket, data["ticket"])
     account.touch(ticket)
-    status = {"pending": "waiting", "hold": "waiting"}.get(ticket["status"], ticket["status"])
-    return {"comment_id": str(entry["id"]), "status": status}
+    return {"comment_id": str(entry["id"]), "status": _told_status(ticket)}
+
+
+def _ticket_marked(account: Account, data: Record, _event_id: str) -> Record:
+    check(data["ticket"], _MARKS, "data.ticket")
+    ticket = _there(account, data)
+    _mark(account, ticket, data["ticket"])
+    account.touch(ticket)
+    return {"status": _told_status(ticket)}
+
+
+def _ticket_wanted(account: Account, data: Record, _event_id: str) -> Record:
+    _check_asked(account)
+    return {"status": _told_status(_there(account, data))}
+
+
+def _there(account: Account, data: Record) -> Record:
+    ticket = account.ticket_called(data["ticket_id"])
+    if ticket is None or ticket["status"] == "deleted":
+        raise RefusedError(404, "ticket_gone")
+    return ticket
+
+
+def _told_status(ticket: Record) -> str:
+    return {"pending": "waiting", "hold": "waiting"}.get(ticket["status"], str(ticket["status"]))
 
 
 def _comments_wanted(account: Account, data: Record, _event_id: str) -> Record:
     _check_asked(account)
-    ticket = account.ticket_called(data["ticket_id"])
-    if ticket is None or ticket["status"] == "deleted":
-        raise RefusedError(404, "ticket_gone")
+    ticket = _there(account, data)
     since = account.time_of(data["since"])
     if since is None:
         raise malformed("data.since is no time")
@@ -205,7 +226,9 @@ def _write(account: Account, ticket: Record, comment: Record, event_id: str) -> 
     )
 
 
-def _mark(ticket: Record, marks: Record) -> None:
+def _mark(account: Account, ticket: Record, marks: Record) -> None:
+    if marks["window_until"] is not None and account.time_of(marks["window_until"]) is None:
+        raise malformed("window_until is no time")
     if marks["window"] is not None and marks["window"] not in _WINDOWS:
         raise malformed("window is none of ours")
     kept = [tag for tag in ticket["tags"] if not tag.startswith("wa_")]
@@ -226,6 +249,15 @@ KINDS: dict[str, Kind] = {
         _comments_path,
         {"ticket_id": _TEXT, "reopen": _FLAG, "ticket": _OBJECT, "comment": _OBJECT},
         _comment_added,
+    ),
+    "ticket.marked": Kind(
+        "POST",
+        lambda data: f"/tickets/{data.get('ticket_id')}/marks",
+        {"ticket_id": _TEXT, "ticket": _OBJECT},
+        _ticket_marked,
+    ),
+    "ticket.wanted": Kind(
+        "ASK", lambda data: f"/tickets/{data.get('ticket_id')}", {"ticket_id": _TEXT}, _ticket_wanted
     ),
     "comments.wanted": Kind("ASK", _comments_path, {"ticket_id": _TEXT, "since": _TEXT}, _comments_wanted),
     "changes.wanted": Kind("ASK", lambda _: "/changes", {"cursor": _MAYBE, "since": _TEXT}, _changes_wanted),

@@ -39,7 +39,7 @@ class Desk:
             notify=lambda _: None,
             base_url=SANDBOX,
             sleep=self._sleep,
-            transport=lambda: httpx.MockTransport(self.hear),
+            transport=lambda: httpx.MockTransport(lambda request: self.hear(request)),
         )
         self.account.setup({"secret": SECRET, "token": TOKEN, "api_url": HOOK})
         routes = [
