@@ -175,6 +175,11 @@ async def _limits(trial: Trial) -> None:
     _require(limits.subject_characters >= 20, "limits.subject_characters leaves no room for a name")
     _require(0 < limits.call_timeout_seconds <= 60, "limits.call_timeout_seconds must bound every call")
     _require(limits.late_write_seconds >= 0, "limits.late_write_seconds is negative")
+    longest = limits.write_timeout_seconds
+    _require(
+        longest is None or limits.call_timeout_seconds <= longest <= 120,
+        "limits.write_timeout_seconds must leave time for one call, and no more than two minutes",
+    )
 
 
 async def _one_requester(trial: Trial) -> None:

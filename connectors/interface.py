@@ -144,11 +144,15 @@ class TicketWritten:
 
 @dataclass(frozen=True, slots=True)
 class CommentWritten:
-    """`status` None: the helpdesk did not tell it, and it was not asked. `written_at` as in `TicketWritten`."""
+    """`status` None: the helpdesk did not tell it, and it was not asked. `written_at` as in `TicketWritten`.
+
+    `marks_told` False: window and delivery need a call of their own here, which failed; they go with the next comment.
+    """
 
     comment_id: CommentId | None
     status: TicketStatus | None
     written_at: datetime | None = None
+    marks_told: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,6 +238,8 @@ class HelpdeskLimits:
     """Limits and habits, as data.
 
     `late_write_seconds`: a write whose answer was lost may still be under way, so it is looked up no earlier.
+    `write_timeout_seconds`: a write without files that takes several calls ends after so long, with `OutcomeUnknown`
+    where it must; None: it is as good as one call.
     `readable` False: nobody can ask what stands on a ticket (`comments_since` is always empty), its rings tell it.
     """
 
@@ -241,7 +247,13 @@ class HelpdeskLimits:
     subject_characters: int
     call_timeout_seconds: float
     late_write_seconds: float = 3.0
+    write_timeout_seconds: float | None = None
     readable: bool = True
+
+    @property
+    def longest_write_seconds(self) -> float:
+        """After so long a write of somebody who went away has happened, or never will."""
+        return (self.write_timeout_seconds or self.call_timeout_seconds) + self.late_write_seconds
 
 
 @dataclass(frozen=True, slots=True)

@@ -388,12 +388,13 @@ class Drain:
 
     @property
     def _helpdesk_timeout(self) -> timedelta:
-        return timedelta(seconds=self._services.connector.limits.call_timeout_seconds)
+        return timedelta(seconds=self._services.connector.limits.longest_write_seconds)
 
     @property
     def _file_timeout(self) -> timedelta | None:
         limits = files_to_helpdesk.limits(self._services)
-        return None if limits is None else timedelta(seconds=limits.call_timeout_seconds)
+        late_write_seconds = self._services.connector.limits.late_write_seconds
+        return None if limits is None else timedelta(seconds=limits.call_timeout_seconds + late_write_seconds)
 
     async def _take_in(self, entries: Sequence[InboxEntry]) -> None:
         by_shard: dict[int, list[InboxEntry]] = {}

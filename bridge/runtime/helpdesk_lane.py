@@ -559,7 +559,7 @@ def _record_written(
             # An agent came to the ticket while we wrote, so it may have been put aside: look.
             merges.ring(connection, services, ticket_id=write.ticket.remote_id, moment=moment)
         if write.marks is not None:
-            conversations.set_marks(connection, ticket_id, write.marks)
+            conversations.set_marks(connection, ticket_id, write.marks if written.marks_told else None)
     if written.written_at is not None:
         conversations.set_unread(connection, ticket_id, moment.business)
     if written.comment_id is not None:

@@ -575,8 +575,8 @@ def adopt_left_behind(
     file_timeout: timedelta | None = None,
     of_lane: tuple[str, Lane] | None = None,
 ) -> int:
-    """What somebody was performing whose result is lost may have happened: it is looked up no earlier than its call
-    could end (`file_timeout`: one that carries files). `of_lane`: of that conversation and lane alone."""
+    """What somebody was performing whose result is lost may have happened: it is looked up no earlier than its
+    write could end (`file_timeout`: one that carries files). `of_lane`: of that conversation and lane alone."""
     left = and_(effect.c.shard == shard, effect.c.state == EffectState.PERFORMING.value)
     together = effect.alias("together")
     with_files = exists().where(

@@ -165,32 +165,47 @@ class FreshdeskApi:
             headers=headers,
             total_seconds=content.total_seconds if isinstance(content, Streamed) else None,
         )
-        remaining = await self._learn(response.headers)
+        told = await self._learn(response.headers, buckets=buckets)
         failure = verdict(Answer(response.status_code, response.headers, response.content, safe=safe))
         if isinstance(failure, RateLimited):
-            # Nothing says which limit it was: not the account's while that says it has some left.
-            limit = buckets[-1] if remaining else ACCOUNT
+            limit = _limit_of(told, buckets)
             await self._budget.close(limit, seconds=failure.after_seconds)
             raise RateLimited(limit, after_seconds=failure.after_seconds)
         if failure is not None:
             raise failure
         return response
 
-    async def _learn(self, headers: Mapping[str, str]) -> int | None:
-        """Tell the budget what the headers say. Returns how many calls the account has left."""
+    async def _learn(self, headers: Mapping[str, str], *, buckets: Sequence[str]) -> "_Told | None":
+        """Tell the budget what the headers say, and return it.
+
+        Unconfirmed: a limit of its own may speak in the same headers. So only a call that draws on the account's alone
+        tells how large that is; another one is believed where it says the same.
+        """
         total, remaining = number(headers.get("x-ratelimit-total")), number(headers.get("x-ratelimit-remaining"))
         if total is None or remaining is None:
             return None
-        if total < self._plan.total and total in {plan.limit(bucket) for plan in PLANS for bucket in _SMALLER}:
-            # Unconfirmed: a limit of its own may speak in the same headers. It says nothing of the account.
-            return int(remaining) or None
+        if len(buckets) > 1 and total != self._plan.total:
+            return _Told(is_accounts=False, remaining=int(remaining))
         base = plan_of(int(total))
         self._plan = Plan(int(total), base.create, base.update, base.list_tickets, base.list_contacts)
         await self._budget.learn(ACCOUNT, limit=int(total), remaining=int(remaining), reset_seconds=_BELIEVED_SECONDS)
-        return int(remaining)
+        return _Told(is_accounts=True, remaining=int(remaining))
 
 
-_SMALLER = (TICKETS_CREATE, TICKETS_UPDATE, TICKETS_LIST, CONTACTS_LIST)
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What an answer's headers say of a limit: of the account's, or of one of its own."""
+
+    is_accounts: bool
+    remaining: int
+
+
+def _limit_of(told: _Told | None, buckets: Sequence[str]) -> str:
+    """Which limit a 429 is about, which it does not say: the smaller one where the headers speak of that, or where the
+    account's has some left."""
+    if told is not None and (not told.is_accounts or told.remaining):
+        return buckets[-1]
+    return ACCOUNT
 
 
 @functools.cache

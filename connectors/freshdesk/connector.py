@@ -1,5 +1,6 @@
 """How does Freshdesk do what the bridge asks of a helpdesk? The I/O, thin; shapes are in `translate`."""
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -56,6 +57,7 @@ LIMITS = HelpdeskLimits(
     subject_characters=150,
     call_timeout_seconds=20.0,
     late_write_seconds=5.0,
+    write_timeout_seconds=40.0,
 )
 FILE_LIMITS = FileLimits(
     bytes_per_file=20 * 1024 * 1024, bytes_per_comment=20 * 1024 * 1024, call_timeout_seconds=180.0
@@ -156,6 +158,12 @@ class Freshdesk:
     ) -> TicketWritten:
         """Nothing makes a repeat harmless: the requester's tickets are looked through for the key first."""
         request = translate.read_ticket(prepared)
+        async with _bounded(request.files):
+            return await self._open_ticket(request, key=key, repeat=repeat, files=files)
+
+    async def _open_ticket(
+        self, request: translate.PreparedTicket, *, key: EffectKey, repeat: bool, files: FileSource | None
+    ) -> TicketWritten:
         requester_id = int(request.ticket["requester_id"])
         ticket = await self._opened(requester_id, key) if repeat else None
         was_there = ticket is not None
@@ -242,20 +250,32 @@ class Freshdesk:
         """A note; where it has to, a second call opens the ticket. A repeat looks for the key on the last page first,
         and once more afterwards, since nothing stops a first write that is still on its way."""
         request = translate.read_comment(prepared)
+        async with _bounded(request.files):
+            return await self._add_comment(ticket_id, request, key=key, repeat=repeat, files=files)
+
+    async def _add_comment(
+        self,
+        ticket_id: TicketId,
+        request: translate.PreparedComment,
+        *,
+        key: EffectKey,
+        repeat: bool,
+        files: FileSource | None,
+    ) -> CommentWritten:
         note = await self._conversations.find(ticket_id, key, cause="add_comment") if repeat else None
         if note is None:
             note = await self._post_note(ticket_id, request.note, request.files, files, cause="add_comment")
             if repeat:
                 note = await self._conversations.keep_first(ticket_id, key) or note
             self._check_mark(note.body, note.body_text, key)
-        status, written_at = None, note.created_at
+        status, written_at, is_whole = None, note.created_at, True
         if request.reopen or request.marks is not None:
-            ticket = await self._follow_up(ticket_id, request)
+            ticket, is_whole = await self._follow_up(ticket_id, request)
             if ticket is not None:
                 status, written_at = translate.to_status(ticket), max(written_at, ticket.updated_at)
         if status is TicketStatus.GONE:
             raise TicketUnwritable("gone")
-        return CommentWritten(CommentId(str(note.id)), status, written_at)
+        return CommentWritten(CommentId(str(note.id)), status, written_at, marks_told=is_whole)
 
     async def _first_note(
         self,
@@ -302,9 +322,12 @@ class Freshdesk:
                 wire.Conversation, "POST", path, cause=cause, content=_content(unnamed, named, files)
             )
 
-    async def _follow_up(self, ticket_id: TicketId, request: translate.PreparedComment) -> wire.Ticket | None:
-        """What the note itself cannot say. It is written, so its own verdict stands whatever becomes of this."""
-        ticket = None
+    async def _follow_up(
+        self, ticket_id: TicketId, request: translate.PreparedComment
+    ) -> tuple[wire.Ticket | None, bool]:
+        """What the note itself cannot say: the ticket as last answered, and whether all was done. The note is written,
+        so its own verdict stands whatever becomes of this."""
+        ticket, is_whole = None, False
         try:
             if request.reopen:
                 ticket = await self._update(ticket_id, {"status": translate.OPEN})
@@ -314,11 +337,12 @@ class Freshdesk:
                 tags = translate.tags_with(request.marks, ticket.tags or ())
                 if sorted(tags) != sorted(ticket.tags or ()) and not translate.is_gone(ticket):
                     ticket = await self._update(ticket_id, {"tags": tags})
+            is_whole = True
         except TicketUnwritable:
             raise  # a note in the bin, where nobody sees it
         except RemoteFailure:
             self._api.warn("not_followed_up")
-        return ticket
+        return ticket, is_whole
 
     async def _update(self, ticket_id: TicketId, changes: Mapping[str, object]) -> wire.Ticket:
         try:
@@ -533,6 +557,20 @@ class Freshdesk:
     async def fetch_field_ids(self) -> Mapping[str, int]:
         """None: the marks are tags."""
         return {}
+
+
+@contextlib.asynccontextmanager
+async def _bounded(named: Sequence[FileDraft]) -> AsyncIterator[None]:
+    """Whoever finds a write without its worker waits as long: no call of it may begin later."""
+    seconds = FILE_LIMITS.call_timeout_seconds if named else LIMITS.write_timeout_seconds
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except TimeoutError:
+        broken_off = OutcomeUnknown("timed_out")
+    else:
+        return
+    raise broken_off
 
 
 def _content(values: Mapping[str, object], named: Sequence[FileDraft], files: FileSource | None) -> bytes | Streamed:

@@ -211,8 +211,10 @@ def _files(payload: Mapping[str, Any]) -> tuple[FileDraft, ...]:
 
 
 def tags_with(marks: Sequence[str], tags: Sequence[str]) -> list[str]:
-    """A ticket's tags with these marks instead of its old ones: on an update the list replaces."""
-    return [*(tag for tag in tags if tag not in _OUR_TAGS), *marks]
+    """A ticket's tags with these marks instead of its old ones: on an update the list replaces. A ticket that ours was
+    merged into has not been ours: the rule that rings us goes by `TAG`."""
+    own = [tag for tag in tags if tag not in _OUR_TAGS]
+    return [*own, *([] if TAG in own else [TAG]), *marks]
 
 
 def description_id(ticket_id: TicketId) -> CommentId:

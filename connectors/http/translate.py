@@ -78,6 +78,7 @@ def ticket_data(draft: TicketDraft, *, key: EffectKey) -> Data:
         "subject": draft.subject,
         "requester_id": draft.requester,
         "follows": draft.follows,
+        "tags": list(draft.tags),
         **_marks(draft.comment),
     }
     return {"ticket": ticket, "comment": _comment(draft.comment, key)}

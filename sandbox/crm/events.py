@@ -19,6 +19,7 @@ _TICKET: Shape = {
     "subject": _TEXT,
     "requester_id": _TEXT,
     "follows": _MAYBE,
+    "tags": (list,),
     "window": _MAYBE,
     "window_until": _MAYBE,
     "undelivered": (bool, type(None)),
@@ -104,6 +105,9 @@ def _ticket_opened(account: Account, data: Record, event_id: str) -> Record:
     made = account.open_ticket(
         requester=requester, subject=ticket["subject"], known_as=ticket["id"], follows=ticket["follows"]
     )
+    if any(not isinstance(tag, str) or not tag or tag != tag.lower() or " " in tag for tag in ticket["tags"]):
+        raise malformed("tags are texts in lower case without blanks")
+    made["tags"] += ticket["tags"]
     _mark(account, made, ticket)
     entry = _write(account, made, comment, event_id)
     return {"ticket_id": str(made["id"]), "comment_id": str(entry["id"]), "status": "open"}

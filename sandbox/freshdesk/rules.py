@@ -123,7 +123,12 @@ def make_recipe_rule(account: Account, *, url: str, secret: str, own_agent_id: i
             "name": "deskbridge",
             "performer": {"type": AGENT, "members": others},
             "events": [{"field_name": "reply_sent"}, {"field_name": "note_type"}, {"field_name": "status"}],
-            "webhook": {"url": url, "custom_headers": {SECRET_HEADER: secret}},
+            "conditions": [{"field_name": "tag", "operator": "in", "value": ["whatsapp"]}],
+            "webhook": {
+                "url": url,
+                "custom_headers": {SECRET_HEADER: secret},
+                "body": '{"ticket_id": "{{ticket.id}}"}',
+            },
         },
         by_setup=True,
     )

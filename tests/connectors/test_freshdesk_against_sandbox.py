@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -14,6 +15,7 @@ from connectors.errors import (
     RemoteFailure,
     TicketUnwritable,
 )
+from connectors.freshdesk import connector
 from connectors.freshdesk.definition import DEFINITION
 from connectors.interface import (
     AuthorKind,
@@ -610,6 +612,18 @@ async def test_refusal_of_a_small_limit_closes_that_one_alone(desk: Desk, told: 
     await desk.connector.check()
 
 
+async def test_account_that_became_smaller_is_known_by_the_first_call_without_a_limit_of_its_own(desk: Desk) -> None:
+    """200 a minute is Growth's limit, and what Pro and Enterprise grant some of their lists."""
+    desk.account.setup({"plan": "pro"})
+    _, ticket_id = await desk.open()
+    assert desk.budget.learnt["account"][0] == 400
+    desk.account.setup({"plan": "growth"})
+    await desk.connector.changes_since(None, start=desk.long_ago())
+    assert desk.budget.learnt["account"][0] == 400
+    await desk.connector.comments_since(ticket_id, desk.long_ago())
+    assert desk.budget.learnt["account"][0] == 200
+
+
 async def test_every_refusal_is_a_failure_of_ours(desk: Desk) -> None:
     _, ticket_id = await desk.open()
     for fault in (
@@ -629,6 +643,35 @@ async def test_conflict_on_an_update_leaves_the_note_and_says_so(desk: Desk) -> 
     written = await desk.add(ticket_id, comment(author=requester, reopen=True), key="k2")
     assert written.comment_id is not None
     assert desk.warnings == ["not_followed_up"]
+
+
+async def test_write_that_takes_too_long_in_all_is_broken_off_without_a_verdict(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    requester, ticket_id = await desk.open()
+    monkeypatch.setattr(connector, "LIMITS", replace(connector.LIMITS, write_timeout_seconds=0.01))
+    desk.account.faults.update({"slow_seconds": 3600.0})
+    with pytest.raises(OutcomeUnknown, match="timed_out"):
+        await desk.add(ticket_id, comment(author=requester, reopen=True), key="k2")
+    with pytest.raises(OutcomeUnknown, match="timed_out"):
+        await desk.connector.open_ticket(desk.prepared(requester, key="k3"), key=EffectKey("k3"), repeat=True)
+
+
+async def test_marks_that_could_not_be_told_are_said_to_be_untold(desk: Desk) -> None:
+    requester, ticket_id = await desk.open()
+    draft = comment(author=requester, window=WindowMark.CLOSING, marks_changed=True)
+    desk.account.faults.update({"conflict_next": 1})
+    assert not (await desk.add(ticket_id, draft, key="k2")).marks_told
+    assert (await desk.add(ticket_id, draft, key="k3")).marks_told
+    assert "wa_window_closing" in (await desk.agent("GET", f"/tickets/{ticket_id}"))["tags"]
+
+
+async def test_ticket_that_ours_went_into_gets_the_tag_that_rings_us(desk: Desk) -> None:
+    requester, _ = await desk.open()
+    by_hand = await desk.agent("POST", "/tickets", {"requester_id": int(requester), "text": "by phone"})
+    draft = comment(author=requester, window=WindowMark.OPEN, marks_changed=True)
+    await desk.add(TicketId(str(by_hand["id"])), draft, key="k2")
+    assert "whatsapp" in (await desk.agent("GET", f"/tickets/{by_hand['id']}"))["tags"]
 
 
 # Set-up and rings

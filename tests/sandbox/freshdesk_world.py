@@ -47,7 +47,12 @@ class World(DeskWorld[Freshdesk]):
     async def ticket(self, requester: Record | None = None, **values: Any) -> Record:
         """A ticket as the bridge opens one."""
         who = requester or await self.contact()
-        wanted = {"requester_id": who["id"], "subject": "WhatsApp: Ana", "description": "<div>Oi</div>", "source": 7}
+        wanted = {
+            "requester_id": who["id"],
+            "subject": "WhatsApp: Ana",
+            "description": "<div>Oi</div>",
+            "source": 7,
+        } | {"tags": ["whatsapp"]}
         return await self.made("tickets", {**wanted, **values})
 
     async def note(self, ticket: Record, body: str = "<div>Oi</div>", **values: Any) -> Record:

@@ -25,7 +25,7 @@ async def test_the_recipes_rule_rings_for_other_agents_replies_and_notes_with_th
     await world.note(ticket)
     await world.says(ticket, "/wa status", public=False)
     await world.says(ticket, "Olá", agent="Otto")
-    assert world.ring_bodies() == [{"ticket_id": ticket["id"]}] * 2
+    assert world.ring_bodies() == [{"ticket_id": str(ticket["id"])}] * 2
     assert {ring.headers["X-Deskbridge-Secret"] for ring in world.rings} == {SECRET}
     assert {(str(ring.url), ring.method) for ring in world.rings} == {(RING_URL, "POST")}
     assert not [name for name in world.rings[0].headers if "signature" in name or "timestamp" in name]
@@ -34,12 +34,19 @@ async def test_the_recipes_rule_rings_for_other_agents_replies_and_notes_with_th
 async def test_the_recipes_rule_tells_a_change_of_status(world: World) -> None:
     world.ring_me()
     ticket = await world.ticket()
-    await world.control("POST", f"tickets/{ticket['id']}", {"tags": ["vip"]})
+    await world.control("POST", f"tickets/{ticket['id']}", {"tags": ["whatsapp", "vip"]})
     await world.freshdesk.drain()
     assert world.rings == []
     await world.control("POST", f"tickets/{ticket['id']}", {"status": "pending"})
     await world.freshdesk.drain()
     assert len(world.rings) == 1
+
+
+async def test_the_recipes_rule_is_silent_on_tickets_without_the_tag(world: World) -> None:
+    world.ring_me()
+    ticket = await world.ticket(tags=["vip"])
+    await world.says(ticket, "Olá", agent="Otto")
+    assert world.rings == []
 
 
 async def test_the_recipes_rule_is_silent_for_customers_mail_and_our_own_agent(world: World) -> None:
@@ -139,7 +146,7 @@ async def test_own_bodies_may_come_wrapped_and_are_not_escaped(world: World) -> 
     world.faults(ring_body_wrapped=True)
     ticket = await world.ticket()
     await world.says(ticket)
-    assert world.ring_bodies() == [{"freshdesk_webhook": {"ticket_id": ticket["id"]}}]
+    assert world.ring_bodies() == [{"freshdesk_webhook": {"ticket_id": str(ticket["id"])}}]
     await _rule(
         world,
         events=[{"field_name": "note_type"}],
