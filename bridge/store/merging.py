@@ -21,6 +21,7 @@ from bridge.store.crypto import Vault
 from bridge.store.tables import (
     EffectState,
     alarm,
+    consent,
     conversation,
     effect,
     message,
@@ -67,6 +68,9 @@ def merge(connection: Connection, vault: Vault, one_id: str, other_id: str) -> l
         else:
             merged.append(_take_in(connection, conversations.load(connection, twin.id), row))
     contacts.give_name(connection, vault, from_id=gone.contact_id, to_id=kept.contact_id)
+    connection.execute(
+        update(consent).where(consent.c.contact_id == gone.contact_id).values(contact_id=kept.contact_id)
+    )
     contacts.move_identities(connection, from_id=gone.contact_id, to_id=kept.contact_id)
     connection.execute(
         alarm.delete().where(
