@@ -24,6 +24,7 @@ _MESSAGE_SENDER = ("from_user_id", "from")
 _STATUS_RECIPIENT = ("recipient_user_id", "recipient_id")
 _STATUS_PARTICIPANT = ("recipient_participant_user_id", "recipient_participant_id")
 _CONTACT_IDS = ("user_id", "wa_id")
+_EVERYBODY = ("from_user_id", "from", "to_user_id", "to")
 _OBJECT_IDS = ("message_template_id", "display_phone_number")
 _CHANNEL = re.compile(r"[0-9A-Za-z_.-]{1,64}\Z")
 
@@ -120,6 +121,8 @@ def _split_change(items: list[InboxItem], entry: _Origin, change: object) -> Non
         _add_change(items, origin, change)
     elif name == _MESSAGES and isinstance(value, dict):
         _split_messages(items, origin, value)
+    elif name in _LISTS and isinstance(value, dict):
+        _split_list(items, origin, value, _LISTS[name])
     else:
         _add_change(items, origin, value, event_key=_vendor_key(origin, value))
 
@@ -134,6 +137,47 @@ def _split_messages(items: list[InboxItem], origin: _Origin, value: dict[str, An
     for error in _elements(items, origin, value, "errors"):
         _add_change(items, origin, {"errors": [error]})
     _add_leftovers(items, origin, value, known=_VALUE_KEYS)
+    if len(items) == before:
+        _add_change(items, origin, value)
+
+
+class _List(NamedTuple):
+    """A field whose value is a list of things with ids, each of which is an event. `keys` make one, by their values."""
+
+    member: str
+    kind: InboxKind
+    name: str
+    prefix: str
+    keys: tuple[str, ...]
+    person: tuple[str, ...]
+
+
+_LISTS = {
+    "calls": _List("calls", InboxKind.CALL, "call", "call", ("id", "event"), ("from_user_id", "from")),
+    "smb_message_echoes": _List("message_echoes", InboxKind.ECHO, "echo", "message", ("id",), ("to_user_id", "to")),
+}
+
+
+def _split_list(items: list[InboxItem], origin: _Origin, value: dict[str, Any], listed: _List) -> None:
+    before = len(items)
+    contacts = _contacts_of(value)
+    for element in _elements(items, origin, value, listed.member):
+        if not isinstance(element, dict) or not all(_text(element.get(key)) for key in listed.keys):
+            _add_change(items, origin, {listed.member: [element]})
+            continue
+        person = _texts(element, listed.person)
+        event_key = ":".join((listed.prefix, origin.channel, *(_text(element[key]) for key in listed.keys)))
+        items.append(
+            InboxItem(
+                kind=listed.kind,
+                channel=origin.channel,
+                event_key=event_key,
+                shard_key=person[0] if person else origin.entry_id,
+                body=_write(origin, contacts.of(_texts(element, _EVERYBODY)), listed.name, element),
+                position=len(items),
+            )
+        )
+    _add_leftovers(items, origin, value, known=_VALUE_KEYS - {_MESSAGES, "statuses"} | {listed.member})
     if len(items) == before:
         _add_change(items, origin, value)
 

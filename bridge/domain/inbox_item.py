@@ -7,6 +7,9 @@ from enum import StrEnum
 class InboxKind(StrEnum):
     MESSAGE = "message"
     STATUS = "status"
+    CALL = "call"
+    ECHO = "echo"
+    """What the business wrote in the WhatsApp Business app."""
     CHANGE = "change"
     """Any other thing Meta tells, understood or not."""
     RING = "ring"

@@ -77,6 +77,8 @@ class InboundMessage:
     is_understood: bool = True
     told_number: str | None = field(default=None, repr=False)
     """The customer's own number, in digits, where this answers our request for it."""
+    is_echo: bool = False
+    """The business wrote it, in the WhatsApp Business app: `sender` is the customer whom it went to."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -242,6 +242,35 @@ def not_delivered_yet(speech: Speech, reply: str) -> str:
     )
 
 
+@note
+def number_changed(speech: Speech, before: str | None, after: str | None) -> str:
+    if before and after:
+        return speech.say(
+            "WhatsApp says that this customer has changed the number, from +{before} to +{after}.",
+            before=before,
+            after=after,
+        )
+    return speech.say("WhatsApp says that this customer has changed the number, and does not say to which.")
+
+
+@note
+def id_changed(speech: Speech) -> str:
+    return speech.say("WhatsApp has given this customer a new id. That happens when a number is changed.")
+
+
+@note
+def identity_key_changed(speech: Speech) -> str:
+    return speech.say(
+        "WhatsApp says that this customer's security code has changed: a new phone, or WhatsApp installed anew. Before "
+        "you tell something confidential, make sure that it is still the same person."
+    )
+
+
+@note
+def system_notice(speech: Speech, kind: str) -> str:
+    return speech.say("WhatsApp says something of this customer that we have no words for ({kind}).", kind=kind)
+
+
 _WHY_LOST = {
     "empty": phrase("The file that the customer sent is empty."),
     "too_big": phrase("The file that the customer sent is bigger than WhatsApp allows, so it was not taken."),

@@ -32,6 +32,9 @@ FIELDS = (
     "account_review_update",
     "security",
     "user_preferences",
+    "calls",
+    "smb_message_echoes",
+    "history",
 )
 """What we subscribe to (fact sheet WhatsApp 1.10)."""
 SCOPES = ("whatsapp_business_messaging", "whatsapp_business_management")

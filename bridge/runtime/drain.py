@@ -27,8 +27,10 @@ from bridge.runtime import (
     housekeeping,
     intake,
     limits_watch,
+    notices,
     reconcile,
     replies,
+    sweep,
     template_sync,
     whatsapp_lane,
     windows,
@@ -220,6 +222,8 @@ class Drain:
 
     async def _pass(self) -> bool:
         """One look at everything that is due."""
+        if self._is_due("sweeping", sweep.EVERY.total_seconds()):
+            self._spawn(sweep.run(self._services))
         await self._look_at_feed()
         await self._look_at_limits()
         await self._look_at_templates()
@@ -435,6 +439,8 @@ class Drain:
                 for letters in found.letters.values()
             )
         )
+        for entry, notice in found.news:
+            await self._guard_entries(lease, [entry], notices.take(self._services, lease, entry, notice))
         for wishes in found.wishes:
             await self._guard_entries(lease, [wishes.entry], intake.take_wishes(self._services, lease, wishes))
         for start in range(0, len(found.reports), intake.STATUSES_AT_ONCE):

@@ -136,6 +136,8 @@ def _begin(connection: Connection, services: Services, conversation_id: str, mom
         return _resume(connection, services, head, moment)
     if head.kind is EffectKind.POST_MESSAGE:
         return _begin_messages(connection, services, current, head, moment)
+    if head.kind is EffectKind.ADD_ECHO:
+        return _begin_echo(connection, services, current, head, moment)
     return _begin_note(connection, services, current, head, moment)
 
 
@@ -360,6 +362,46 @@ def _begin_note(
     return replace(write, marks=told)
 
 
+def _begin_echo(
+    connection: Connection, services: Services, current: Conversation, head: EffectRecord, moment: Moment
+) -> Step:
+    """What the owner wrote in the app, as a public comment of ours."""
+    ticket = _open_ticket_for(connection, current, head)
+    first = outbox.load_first_post(connection, services.vault, current.id) if ticket is None else None
+    if first is not None:
+        return _begin_posts_before(connection, services, current, head, first, moment)
+    if ticket is None and current.requester_id is None:
+        return NeedRequester(contacts.load_address(connection, services.vault, current.contact_id))
+    post = outbox.load_post(connection, services.vault, head.id)
+    of_messages = media.load_of_messages(connection, services.vault, [head.message_id or ""])
+    until_at = files_to_helpdesk.waits_until(of_messages.get(head.message_id or "", ()), real_now=moment.real)
+    if until_at is not None:
+        code = outbox.WAITS_FOR_FILE
+        outbox.retry(connection, [head.id], state=EffectState.READY, not_before_at=until_at, code=code)
+        return None
+    shown = files_to_helpdesk.choose(connection, services, of_messages)
+    html, text = _compose([post], shown, current, moment)
+    files_to_helpdesk.begin(connection, services, current, shown.values(), moment)
+    key = _key(head)
+    marks = ticket_marks.marks_of(connection, services, current, moment)
+    comment = CommentDraft(
+        html=html,
+        text=text,
+        public=True,
+        author=None,
+        window=marks.window,
+        undelivered=marks.undelivered,
+        window_until=marks.window_until,
+        files=[draft for one in shown.values() for draft in one.drafts],
+    )
+    comment, told = _with_marks(ticket, comment, marks)
+    if ticket is None:
+        return _freeze_ticket(connection, services, current, [head], comment, key=key, moment=moment)
+    request = services.connector.prepare_comment(comment, key=key)
+    write = _freeze(connection, services, [head], ticket=ticket, key=key, request=request, moment=moment)
+    return replace(write, marks=told)
+
+
 def _begin_posts_before(
     connection: Connection,
     services: Services,
@@ -526,6 +568,10 @@ def _record_written(
     moment: Moment,
 ) -> bool:
     gates.reopen_gate(connection, services, HELPDESK_SCOPE, started_at=write.started_at)
+    if written.comment_id is None and write.effects[0].kind is EffectKind.ADD_ECHO:
+        # Not known by its id it would be taken for a reply: look it up by its key.
+        failure = OutcomeUnknown("comment_not_named")
+        return _record_failure(connection, services, current, list(write.effects), failure, moment, written=True)
     if isinstance(written, TicketWritten):
         before = conversations.find_gone_ticket(connection, current.id)
         ticket_id = conversations.add_ticket(

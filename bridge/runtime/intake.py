@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 import orjson
 from sqlalchemy import Connection
@@ -26,6 +26,7 @@ from bridge.runtime import consent, files_from_whatsapp, identity_changes, limit
 from bridge.runtime.apply import Subject, add_note, apply
 from bridge.runtime.gates import close_gate, reopen_gate
 from bridge.runtime.identity_changes import Elsewhere
+from bridge.runtime.notices import tell as tell_notice
 from bridge.runtime.services import WHATSAPP_SCOPE, Moment, Services
 from bridge.store import channels, contacts, conversations, inbox, messages, outbox
 from bridge.store.contacts import ContactRef
@@ -35,11 +36,13 @@ from bridge.store.inbox import InboxEntry
 from bridge.store.leases import Lease
 from bridge.store.messages import Message, StatusChange
 from bridge.store.outbox import SendState
-from bridge.store.tables import EffectState
+from bridge.store.tables import EffectKind, EffectState, Lane
 from bridge.whatsapp import number
 from bridge.whatsapp.failures import FailureKind, explain, failure_of, kind_of
 from bridge.whatsapp.translate import (
     PREFERENCES_FIELD,
+    translate_call,
+    translate_echo,
     translate_message,
     translate_preferences,
     translate_status,
@@ -53,6 +56,14 @@ UNKNOWN_NUMBER = "unknown phone_number_id"
 PART_UNITS = 9_000
 """A text beyond what WhatsApp sends is shown in parts, each of which fits a comment however it is escaped."""
 RACES = 3
+
+
+class Translation(Protocol):
+    """One item of Meta in our words."""
+
+    def __call__(
+        self, item: Mapping[str, object], *, received_at: datetime
+    ) -> InboundMessage | SystemNotice | StatusUpdate | Unrecognised: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +114,16 @@ class Sorted:
     buried: dict[str, str]
     limit_news: list[tuple[str, object]] = field(default_factory=list)
     """Webhook field and value of what was told of our limits."""
+    news: list[tuple[InboxEntry, SystemNotice]] = field(default_factory=list)
+    """Notices that change no id: told, and no more."""
     templates: list[tuple[InboxEntry, str, TemplateEvent]] = field(default_factory=list)
+
+
+_TRANSLATIONS: Mapping[InboxKind, Translation] = {
+    InboxKind.MESSAGE: translate_message,
+    InboxKind.CALL: translate_call,
+    InboxKind.ECHO: translate_echo,
+}
 
 
 def sort_entries(entries: Sequence[InboxEntry], *, phone_number_id: str) -> Sorted:
@@ -125,11 +145,7 @@ def sort_entries(entries: Sequence[InboxEntry], *, phone_number_id: str) -> Sort
             found.buried[entry.id] = "cannot be decrypted"
             continue
         item = _item(entry.body)
-        translated = (
-            translate_message(item, received_at=entry.received_at)
-            if entry.kind is InboxKind.MESSAGE
-            else translate_status(item, received_at=entry.received_at)
-        )
+        translated = _TRANSLATIONS.get(entry.kind, translate_status)(item, received_at=entry.received_at)
         match translated:
             case InboundMessage():
                 sender = translated.sender.bsuid or translated.sender.wa_id or ""
@@ -139,9 +155,9 @@ def sort_entries(entries: Sequence[InboxEntry], *, phone_number_id: str) -> Sort
             case SystemNotice(changes_ids=True):
                 found.notices.append(Notice(entry, translated))
             case SystemNotice():
-                found.aside[entry.id] = f"system notice: {translated.kind}"
+                found.news.append((entry, translated))
             case Unrecognised():
-                found.aside[entry.id] = f"not understood: {translated.kind}, {translated.reason}"
+                found.aside[entry.id] = f"{inbox.NOT_UNDERSTOOD}: {translated.kind}, {translated.reason}"
     return found
 
 
@@ -214,17 +230,27 @@ async def take_letters(services: Services, lease: Lease, letters: Sequence[Lette
             now=moment.business,
         )
         for letter in ordered:
-            _take_letter(connection, services, current, letter.message, moment)
+            if letter.message.is_echo:
+                _take_echo(connection, services, current, letter.message, moment)
+            else:
+                is_again = letter.entry.reason == inbox.AGAIN
+                _take_letter(connection, services, current, letter.message, moment, is_again=is_again)
         told = [letter.message for letter in ordered if letter.message.told_number]
         if told or owner.reveals_number:
             identity_changes.take_numbers(connection, services, current, told, moment)
         conversations.save(connection, current)
         inbox.finish(connection, ids)
+        for letter in ordered:
+            if not letter.message.is_understood:
+                inbox.finish(connection, [letter.entry.id], reason=f"{inbox.NOT_UNDERSTOOD}: {letter.message.kind}")
         return True
 
     made = await _commit_at_home(services, lease, ids, unit)
     services.send_limits.arrived(len(ordered))
     services.metrics.count("deskbridge_messages_received_total", amount=len(ordered))
+    for letter in ordered:
+        if not letter.message.is_understood:
+            services.metrics.count("deskbridge_events_set_aside_total", inbox.NOT_UNDERSTOOD)
     return made
 
 
@@ -271,6 +297,7 @@ async def take_notices(services: Services, lease: Lease, notices: Sequence[Notic
         def unit(connection: Connection, told: Notice = told, moment: Moment = moment) -> bool:
             changed = identity_changes.follow(connection, services, told.notice, shard=lease.shard, moment=moment)
             if changed.current is not None:
+                tell_notice(connection, services, changed.current, told.notice, moment)
                 conversations.save(connection, changed.current)
             inbox.finish(connection, [told.entry.id], reason=f"system notice: {told.notice.kind}"[:200])
             return changed.current is not None
@@ -303,15 +330,27 @@ async def _commit_despite_races(services: Services, lease: Lease, unit: Callable
 
 
 def _take_letter(
-    connection: Connection, services: Services, current: Conversation, message: InboundMessage, moment: Moment
+    connection: Connection,
+    services: Services,
+    current: Conversation,
+    message: InboundMessage,
+    moment: Moment,
+    *,
+    is_again: bool,
 ) -> None:
+    """`is_again`: an earlier version showed that it came, and had no words for what it says."""
     wamid: str | None = message.wamid
     text = _whole_text(connection, services, current, message)
+    if is_again and messages.find_said(connection, services.vault, channel_id=current.channel_id, wamid=message.wamid):
+        if not message.is_understood:
+            return
+        wamid, text = None, f"[What could not be shown, sent {notes.at(message.sent_at)}]\n{text}"
     if message.origin is not None and current.origin is None:
         current.origin = message.origin
     event = CustomerWrote(message.sent_at, message.opens_window)
     if message.kind == "reaction":
         event = replace(event, reaction=text, has_ticket=_has_ticket(connection, services, current))
+    is_first = True
     for part in split_message(text, limit=PART_UNITS) or [text]:
         message_id = messages.add_inbound(
             connection,
@@ -328,14 +367,56 @@ def _take_letter(
         )
         if message_id is None:
             return  # known already
-        if wamid is not None and message.media:
+        if is_first and message.media:
             files_from_whatsapp.keep_refs(connection, services, message_id, message.media, moment)
+        is_first = False
         decision = decide(current.window, event, now=moment.business, rules=services.rules)
         apply(connection, services, current, decision, subject=Subject(message_id=message_id), moment=moment)
         wamid = None  # the first part stands for the message
     if message.is_referred:
         current.free_entry = current.free_entry.after_referral(message.sent_at)
     consent.take_words(connection, services, current, message, moment=moment)
+
+
+def _take_echo(
+    connection: Connection, services: Services, current: Conversation, message: InboundMessage, moment: Moment
+) -> None:
+    """What the owner wrote in the app: a public comment of ours, or a note where it only changes another message."""
+    text = _whole_text(connection, services, current, message)
+    message_id = messages.add_inbound(
+        connection,
+        services.vault,
+        channel_id=current.channel_id,
+        conversation_id=current.id,
+        wamid=message.wamid,
+        kind=message.kind,
+        text=text,
+        sent_at=message.sent_at,
+        now=moment.business,
+        about=message.about,
+        says=message.says,
+        direction="out",
+        status=MessageStatus.SENT.value,
+    )
+    if message_id is None:
+        return  # known already: what we sent through the Cloud API is told as well
+    if message.about is not None:
+        if _has_ticket(connection, services, current):
+            add_note(connection, services, current, text, ticket_id=None, moment=moment)
+        return
+    files_from_whatsapp.keep_refs(connection, services, message_id, message.media, moment)
+    outbox.add(
+        connection,
+        services.vault,
+        conversation_id=current.id,
+        shard=current.shard,
+        lane=Lane.HELPDESK,
+        seq=current.take_seq(),
+        kind=EffectKind.ADD_ECHO,
+        now=moment.business,
+        message_id=message_id,
+    )
+    current.unanswered_since_at = None
 
 
 def _whole_text(connection: Connection, services: Services, current: Conversation, message: InboundMessage) -> str:

@@ -38,6 +38,8 @@ from connectors.interface import (
 )
 
 LAST_DELIVERIES = 5
+OWN_WRITE_PAUSE = timedelta(seconds=1)
+"""While a public comment of our own is on its way, nothing of its ticket is taken for a reply."""
 SHORTEST_PAUSE_SECONDS = 3.0
 LONGEST_PAUSE_SECONDS = 60.0
 OPEN = (TicketStatus.NEW, TicketStatus.OPEN)
@@ -124,12 +126,15 @@ async def answer_ring(services: Services, lease: Lease, ring: Ring, ticket: Tick
         await services.commit_outcome(lease, lambda connection: _take_told(connection, services, ring, ticket))
         return None
     channel_id = services.channel.id
-    gate, own_comment = await services.database.read(
+    gate, own_comment, must_wait = await services.database.read(
         lambda connection: (
             channels.load_gate(connection, channel_id=channel_id, scope=HELPDESK_SCOPE),
             conversations.last_own_comment(connection, ticket.id),
+            outbox.is_public_write_under_way(connection, ticket.conversation_id),
         )
     )
+    if must_wait:
+        return OWN_WRITE_PAUSE
     if gate is not None:
         gate = await services.commit(
             lease, lambda connection: find_closed(connection, services, HELPDESK_SCOPE, moment)
@@ -147,14 +152,14 @@ async def answer_ring(services: Services, lease: Lease, ring: Ring, ticket: Tick
         record = partial(_record_failure, services=services, failure=failure, moment=moment)
         await services.commit_outcome(lease, record)
         return _pause(failure)
-    await services.commit_outcome(
+    is_taken = await services.commit_outcome(
         lease,
         lambda connection: _take_reading(
             connection, services, ring, ticket, reading, own_comment=own_comment, started_at=moment.real
         ),
     )
     services.metrics.count("deskbridge_tickets_read_total")
-    return None
+    return None if is_taken else OWN_WRITE_PAUSE
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,10 +214,13 @@ def _take_reading(
     *,
     own_comment: str | None,
     started_at: datetime,
-) -> None:
+) -> bool:
+    """False: a public comment of our own may stand among these, so that they are read once more when it is known."""
     moment = Moment.take(services.clock)
     reopen_gate(connection, services, HELPDESK_SCOPE, started_at=started_at)
     current = conversations.load(connection, ticket.conversation_id)
+    if outbox.is_public_write_under_way(connection, current.id):
+        return False
     if reading.status is not None:
         conversations.set_ticket_status(connection, ticket.id, reading.status)
         if reading.status not in OPEN and conversations.last_own_comment(connection, ticket.id) != own_comment:
@@ -233,6 +241,7 @@ def _take_reading(
     _take_what_was_told(connection, services, current, ring, ticket, moment)
     conversations.save(connection, current)
     inbox.finish(connection, [entry.id for entry in ring.entries])
+    return True
 
 
 def _take_told(connection: Connection, services: Services, ring: Ring, ticket: Ticket) -> None:

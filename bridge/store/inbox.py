@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, exists, select, text, update
+from sqlalchemy import Connection, bindparam, delete, exists, or_, select, text, update
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from bridge.domain.inbox_item import InboxItem, InboxKind
@@ -20,6 +20,10 @@ BODY = "inbox.body"
 PARKED_FOR = timedelta(hours=24)
 UNKNOWN_TICKET = "told of a ticket that is not known"
 MAX_ATTEMPTS = 8
+NOT_UNDERSTOOD = "not understood"
+"""How the reason of an event begins that a later version may understand. Such are not forgotten."""
+AGAIN = "again"
+"""The reason of such an event that is taken in once more."""
 LONGEST_INSERT_SECONDS = 8.0
 """Whoever told us gives up at about ten; a 503 before that makes it come again."""
 
@@ -273,8 +277,35 @@ def postpone(connection: Connection, entry_ids: Sequence[str], *, due_at: dateti
 
 def prune(connection: Connection, *, before: datetime, limit: int) -> int:
     """Forget finished events of old. Meta redelivers for seven days; dead letters stay until a person decides."""
-    old = select(inbox.c.id).where(inbox.c.state == InboxState.DONE.value, inbox.c.received_at < before).limit(limit)
+    old = (
+        select(inbox.c.id)
+        .where(
+            inbox.c.state == InboxState.DONE.value,
+            inbox.c.received_at < before,
+            or_(inbox.c.reason.is_(None), inbox.c.reason.not_like(f"{NOT_UNDERSTOOD}%")),
+        )
+        .limit(limit)
+    )
     return connection.execute(delete(inbox).where(inbox.c.id.in_(old))).rowcount
+
+
+def take_again(connection: Connection, *, limit: int) -> int:
+    """What was not understood is new once more. How many events."""
+    kinds = (InboxKind.MESSAGE.value, InboxKind.CALL.value, InboxKind.ECHO.value)
+    wanted = (
+        select(inbox.c.id)
+        .where(
+            inbox.c.state == InboxState.DONE.value,
+            inbox.c.kind.in_(kinds),
+            inbox.c.reason.like(f"{NOT_UNDERSTOOD}%"),
+        )
+        .limit(limit)
+    )
+    return connection.execute(
+        update(inbox)
+        .where(inbox.c.id.in_(wanted))
+        .values(state=InboxState.NEW.value, due_at=EPOCH, reason=AGAIN, attempts=0)
+    ).rowcount
 
 
 def wait(connection: Connection, entry_ids: Sequence[str], *, due_at: datetime) -> None:

@@ -685,6 +685,24 @@ def stop_waiting_for_file(connection: Connection, conversation_id: str) -> None:
     )
 
 
+def is_public_write_under_way(connection: Connection, conversation_id: str) -> bool:
+    """Is a public comment of our own on its way, or perhaps written? Until that is known, it could be taken for an
+    agent's reply."""
+    return connection.execute(_PUBLIC_WRITE, {"conversation_id": conversation_id}).one_or_none() is not None
+
+
+_PUBLIC_WRITE = (
+    select(effect.c.id)
+    .where(
+        effect.c.conversation_id == bindparam("conversation_id"),
+        effect.c.lane == Lane.HELPDESK.value,
+        effect.c.kind == EffectKind.ADD_ECHO.value,
+        effect.c.state.in_(literals((EffectState.PERFORMING, EffectState.UNKNOWN))),
+    )
+    .limit(1)
+)
+
+
 def is_still_to_be_shown(connection: Connection, message_id: str) -> bool:
     """Does the customer's message wait for the ticket, in no request yet, so that what belongs to it can go along?"""
     waiting = select(effect.c.id).where(

@@ -93,6 +93,8 @@ class Lane(StrEnum):
 class EffectKind(StrEnum):
     POST_MESSAGE = "post_message"
     ADD_NOTE = "add_note"
+    ADD_ECHO = "add_echo"
+    """What the business wrote to the customer elsewhere: a public comment of ours, never to be sent."""
     SEND_TEXT = "send_text"
     SEND_TEMPLATE = "send_template"
     MERGE_REQUESTERS = "merge_requesters"

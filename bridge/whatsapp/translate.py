@@ -6,7 +6,7 @@ WhatsApp 1.6 (messages), 1.8 (statuses), 3.1 (what opens the window), 8 (identit
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from bridge.domain.model import (
@@ -33,6 +33,9 @@ from bridge.whatsapp.wire import (
     read_message,
     read_status,
 )
+
+VOCABULARY = 1
+"""Goes up with every version that understands more: what was not understood is then taken in once more."""
 
 _OLDEST_SECONDS = 1_230_768_000
 """2009, the year of WhatsApp: what claims to be older is wrong."""
@@ -102,12 +105,16 @@ def translate_message(
     sender = _sender(message.from_, message.from_user_id, contacts, parent_user_id=message.from_parent_user_id)
     if sender is None:
         return Unrecognised(kind, "it names no sender")
+    return _inbound(message, sender, kind=kind, wamid=Wamid(message.id), sent_at=sent_at)
+
+
+def _inbound(message: WireMessage, sender: Sender, *, kind: str, wamid: Wamid, sent_at: datetime) -> InboundMessage:
     rendering = _RENDERINGS.get(kind, _Rendering(_unknown_type, opens_window=False))
     in_group = message.group_id is not None
     opens = rendering.opens_window and not in_group and (kind != "interactive" or _is_answer(message))
     about = _about(message)
     return InboundMessage(
-        wamid=Wamid(message.id),
+        wamid=wamid,
         sender=sender,
         sent_at=sent_at,
         kind=kind,
@@ -121,6 +128,59 @@ def translate_message(
         is_understood=_is_understood(message, kind),
         is_referred=bool(message.referral),
         told_number=_told_number(message) if kind == "contacts" else None,
+    )
+
+
+def translate_echo(item: Mapping[str, object], *, received_at: datetime) -> InboundMessage | Unrecognised:
+    """What the owner wrote in the WhatsApp Business app (fact sheet 1.12). Its `sender` is whom it went to."""
+    root = part_of(item)
+    echo = root.part("echo")
+    message = read_message(echo)
+    kind = _label(message.type)
+    customer = _sender(echo.text("to"), echo.text("to_user_id"), read_contacts(root))
+    if message.id is None or customer is None:
+        return Unrecognised("echo", "it has no id" if message.id is None else "it names nobody")
+    sent_at = _time(message.timestamp, received_at=received_at)
+    told = _inbound(message, customer, kind=kind, wamid=Wamid(message.id), sent_at=sent_at)
+    text = f"[Written in the WhatsApp Business app]\n{told.text}"
+    return replace(told, text=text, opens_window=False, is_referred=False, origin=None, is_echo=True)
+
+
+_CALL_ENDS = {"COMPLETED": "The call ended", "FAILED": "Nobody answered, or the call broke off"}
+
+
+def translate_call(item: Mapping[str, object], *, received_at: datetime) -> InboundMessage | Unrecognised:
+    """A call begins or ends (fact sheet 1.13). The customer's opens the window like a message (3.1)."""
+    root = part_of(item)
+    call = root.part("call")
+    event, call_id = _label((call.text("event") or "").lower()), call.text("id")
+    ours = root.part("metadata").text("display_phone_number") or ""
+    is_ours = call.text("direction") == "BUSINESS_INITIATED" or (
+        call.text("direction") is None and bool(ours) and _wa_id(call.text("from")) == _wa_id(ours)
+    )
+    whom = ("to", "to_user_id") if is_ours else ("from", "from_user_id")
+    customer = _sender(call.text(whom[0]), call.text(whom[1]), read_contacts(root))
+    if call_id is None or customer is None:
+        return Unrecognised("call", "it has no id" if call_id is None else "it names nobody")
+    match event:
+        case "connect":
+            text = (
+                "[We called on WhatsApp]" if is_ours else "[Called on WhatsApp] Calls are not carried to this ticket."
+            )
+        case "terminate":
+            seconds = call.number("duration")
+            length = f", after {int(seconds)} s" if seconds is not None and seconds >= 0 else ""
+            text = f"[WhatsApp call] {_CALL_ENDS.get(call.text('status') or '', 'The call ended')}{length}."
+        case _:
+            text = f"[WhatsApp call] {event}"
+    return InboundMessage(
+        wamid=Wamid(f"{call_id}:{event}"),
+        sender=customer,
+        sent_at=_time(call.number("timestamp"), received_at=received_at),
+        kind="call",
+        text=text,
+        opens_window=event == "connect" and not is_ours,
+        is_understood=event in ("connect", "terminate"),
     )
 
 

@@ -56,6 +56,8 @@ class Conversations:
         """Our note with this key. A first attempt may come through after it was looked for: of two notes with one key
         the later one goes."""
         found = await self._all_with(ticket_id, key, cause=cause)
+        if not found:
+            return await self._public_with(ticket_id, key, cause=cause)
         for double in found[1:]:
             self._api.warn("double_removed")
             with contextlib.suppress(RemoteFailure):
@@ -73,6 +75,13 @@ class Conversations:
         mark = translate.mark_of(key)
         entries = await self.newest(ticket_id, cause=cause)
         return sorted((e for e in entries if translate.key_of(e) == mark), key=lambda entry: entry.id)
+
+    async def _public_with(self, ticket_id: TicketId, key: EffectKey, *, cause: str) -> wire.Conversation | None:
+        """A public note of our own, which nothing but its mark tells from an agent's. None of these is ever removed: an
+        agent may have copied the mark."""
+        mark = translate.mark_of(key)
+        notes = [e for e in await self.newest(ticket_id, cause=cause) if translate.is_public_note(e)]
+        return next((e for e in notes if translate.mark_in(translate.plain(e)) == mark), None)
 
     async def _last_page(self, ticket_id: TicketId, *, cause: str) -> tuple[int, _Entries]:
         name = (self._api.settings.url, ticket_id)

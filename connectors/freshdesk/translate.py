@@ -302,6 +302,10 @@ def is_spoken(entry: wire.Conversation) -> bool:
     return not is_automatic and entry.source in _SPOKEN_SOURCES
 
 
+def is_public_note(entry: wire.Conversation) -> bool:
+    return entry.source == 2 and not entry.private and not entry.incoming
+
+
 def named_tickets(entry: wire.Conversation, *, own: TicketId) -> list[TicketId]:
     """Other tickets that a text names, each once, in order: what a merge leaves behind (unconfirmed wording)."""
     found = dict.fromkeys(_TICKET_REFERENCE.findall(f"{plain(entry)}\n{entry.body or ''}"))

@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from bridge.domain.model import InboundMessage
-from bridge.whatsapp.translate import translate_message, translate_status
+from bridge.whatsapp.translate import translate_call, translate_echo, translate_message, translate_status
 
 CASES = Path(__file__).parents[1] / "cases" / "whatsapp" / "inbound"
+TRANSLATIONS = {"status": translate_status, "call": translate_call, "echo": translate_echo}
 FOLDERS = sorted(folder for folder in CASES.iterdir() if folder.is_dir())
 ONLY_WHERE_SET = {"parent_bsuid", "told_number", "new_parent_bsuid", "previous_parent_bsuid"}
 """What few messages have is in the cases of those alone."""
@@ -25,7 +26,7 @@ def _members(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 
 def _told(body: dict[str, object]) -> dict[str, object]:
-    translate = translate_status if "status" in body else translate_message
+    translate = next((TRANSLATIONS[member] for member in TRANSLATIONS if member in body), translate_message)
     found = translate(body, received_at=RECEIVED_AT)
     values = {
         name: value.isoformat() if isinstance(value, datetime) else value
@@ -35,7 +36,14 @@ def _told(body: dict[str, object]) -> dict[str, object]:
         values["text"] = found.text.split("\n")
         values["media"] = list(values["media"])
         # Only what a case is about.
-        for name, usual in {"about": None, "says": None, "media": [], "origin": None, "is_understood": True}.items():
+        for name, usual in {
+            "about": None,
+            "says": None,
+            "media": [],
+            "origin": None,
+            "is_understood": True,
+            "is_echo": False,
+        }.items():
             if values[name] == usual:
                 del values[name]
     return {"is": type(found).__name__, **values}
