@@ -191,6 +191,7 @@ class Comment:
     files: Sequence[CommentFile] = ()
     key: EffectKey | None = None
     author_locale: str | None = None
+    author_name: str | None = field(default=None, repr=False)
     """The language that a member of staff reads, as the helpdesk spells it (`pt-BR`), where it tells one."""
     is_merge: bool = False
     """Says that tickets were merged; this ticket may be the one that is closed now."""

@@ -13,6 +13,10 @@ from tests import services
 FOLDER = pytest.StashKey[Path]()
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--update-cases", action="store_true", help="rewrite what the case folders expect")
+
+
 def pytest_configure(config: pytest.Config) -> None:
     worker_input: dict[str, str] | None = getattr(config, "workerinput", None)
     config.stash[FOLDER] = Path(worker_input["services"]) if worker_input else services.make_folder()

@@ -1,6 +1,7 @@
 """What follows from what happened? The only place where policy meets an event. Pure: no clock, no I/O, no settings."""
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import assert_never
@@ -10,8 +11,8 @@ from bridge.domain.commands import Command, parse_command
 from bridge.domain.consent import ConsentAction
 from bridge.domain.customer_service_window import CustomerServiceWindow
 from bridge.domain.model import DeliveryFailure
+from bridge.domain.outgoing import NameLine, OutgoingFile, described, is_caption, parts_of
 from bridge.domain.speech import Note
-from bridge.domain.text import split_message
 from bridge.domain.window_timer import WARN_BEFORE
 
 RESENDS_AFTER_REFUSAL = 2
@@ -28,6 +29,8 @@ class FailureMeaning(StrEnum):
     """What a `failed` status asks of us."""
 
     WINDOW_CLOSED = "window_closed"
+    FILE_REFUSED = "file_refused"
+    """The file has another form that may be tried."""
     TRY_AGAIN = "try_again"
     NEEDS_OPERATOR = "needs_operator"
     PERMANENT = "permanent"
@@ -43,6 +46,7 @@ class Rules:
     """How long before a window closes on an unanswered customer the agent is warned."""
     reactions_reopen: bool = False
     """A reaction is a message like any other, which opens a ticket that was put aside. Else it is told in a note."""
+    name_line: NameLine = NameLine.OFF
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +56,21 @@ class PostMessage:
 
 @dataclass(frozen=True, slots=True)
 class SendText:
-    """Send one WhatsApp message, now or (`held`) once the window opens."""
+    """Send one WhatsApp message, now or (`held`) once the window opens; `quote` is the wamid that it answers."""
 
     text: str = field(repr=False)
     held: bool
+    quote: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class SendFile:
+    """Send a file of the agent's, with `caption` beneath it; otherwise like `SendText`."""
+
+    file: OutgoingFile
+    caption: str = field(repr=False)
+    held: bool
+    quote: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +113,11 @@ class TryAgain:
 
 
 @dataclass(frozen=True, slots=True)
+class TryOtherForm:
+    """The file that was refused, certainly not delivered, is sent anew in another form."""
+
+
+@dataclass(frozen=True, slots=True)
 class WaitForOperator:
     """The refused reply is sent anew once a person has acted; until then nothing of the channel is."""
 
@@ -118,6 +138,7 @@ class RecordConsent:
 Effect = (
     PostMessage
     | SendText
+    | SendFile
     | AddNote
     | ReleaseHeld
     | DropHeld
@@ -125,6 +146,7 @@ Effect = (
     | RetryMedia
     | HoldAgain
     | TryAgain
+    | TryOtherForm
     | WaitForOperator
     | GiveUp
     | RecordConsent
@@ -153,7 +175,13 @@ class AgentReplied:
     """A public comment by a member of staff, as WhatsApp text."""
 
     text: str = field(repr=False)
-    attachment_count: int = 0
+    files: Sequence[OutgoingFile] = ()
+    unavailable_count: int = 0
+    """Files that the helpdesk shows and does not give out."""
+    quote: str | None = field(default=None, repr=False)
+    """The wamid that the reply answers; `text` is without what it quotes."""
+    name: str = field(default="", repr=False)
+    is_cut: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,16 +241,38 @@ def _agent_replied(
 ) -> tuple[Effect, ...]:
     if parse_command(event.text) is not None:
         return (AddNote(notes.command_was_public(event.text)),)
-    parts = split_message(event.text) if event.text.strip() else []
-    if not parts:
-        return (AddNote(notes.nothing_to_send(event.attachment_count)),) if event.attachment_count else ()
-    files = (AddNote(notes.files_not_sent(event.attachment_count)),) if event.attachment_count else ()
+    parts, count = parts_of(event.text, name=event.name)
+    asides = _asides(event, sent=len(parts), count=count)
+    if not parts and not event.files:
+        return asides
+    if not window.is_open(now) and rules.closed_window is ClosedWindowPolicy.REJECT:
+        shown = event.text or described("", event.files[0])
+        return (AddNote(notes.rejected(shown, window=window, now=now)), *asides)
+    sends = _sends(event, parts, held=not window.is_open(now))
     if window.is_open(now):
-        return (*(SendText(part, held=False) for part in parts), *files)
-    if rules.closed_window is ClosedWindowPolicy.REJECT:
-        return (AddNote(notes.rejected(event.text, window=window, now=now)), *files)
-    told = AddNote(notes.held([event.text], window=window, now=now, hold_for=rules.hold_for))
-    return (*(SendText(part, held=True) for part in parts), told, *files)
+        return (*sends, *asides)
+    shown = event.text or ", ".join(described("", file) for file in event.files)
+    return (*sends, AddNote(notes.held([shown], window=window, now=now, hold_for=rules.hold_for)), *asides)
+
+
+def _sends(event: AgentReplied, parts: Sequence[str], *, held: bool) -> list[SendText | SendFile]:
+    """One message after the other: the text, then the files; a short text rides on a single file."""
+    if is_caption(parts, event.files):
+        return [SendFile(event.files[0], parts[0], held, event.quote)]
+    sends: list[SendText | SendFile] = [SendText(part, held) for part in parts]
+    sends += [SendFile(file, "", held) for file in event.files]
+    return [replace(sends[0], quote=event.quote), *sends[1:]]
+
+
+def _asides(event: AgentReplied, *, sent: int, count: int) -> tuple[AddNote, ...]:
+    """What of the reply does not go out."""
+    told = []
+    if sent < count or event.is_cut:
+        told.append(AddNote(notes.reply_too_long(sent=sent, count=count if count > sent else None)))
+    if event.unavailable_count:
+        is_all = sent == 0 and not event.files
+        told.append(AddNote((notes.nothing_to_send if is_all else notes.files_not_sent)(event.unavailable_count)))
+    return tuple(told)
 
 
 def _agent_commanded(window: CustomerServiceWindow, event: AgentCommanded, *, now: datetime) -> tuple[Effect, ...]:
@@ -265,6 +315,8 @@ def _delivery_refused(
                 event.text, window=window, sent_at=event.sent_at, policy_holds=holds, hold_for=rules.hold_for
             )
             return Decision(refused, (HoldAgain() if holds else GiveUp(), AddNote(told)))
+        case FailureMeaning.FILE_REFUSED:
+            return Decision(window, (TryOtherForm(),))
         case FailureMeaning.TRY_AGAIN if event.refusals < RESENDS_AFTER_REFUSAL:
             return Decision(window, (TryAgain(),))
         case FailureMeaning.NEEDS_OPERATOR:

@@ -319,10 +319,10 @@ def retrying_files(speech: Speech, count: int) -> str:
 @note
 def files_not_sent(speech: Speech, count: int) -> str:
     return speech.counted(
-        "Your reply had a file attached. Files do not go out over WhatsApp from here yet: the customer got the text "
-        "alone. Send a link instead.",
-        "Your reply had {count} files attached. Files do not go out over WhatsApp from here yet: the customer got the "
-        "text alone. Send a link instead.",
+        "Your reply had a file that the helpdesk does not give out: the customer got the rest of the reply without it. "
+        "Send a link instead.",
+        "Your reply had {count} files that the helpdesk does not give out: the customer got the rest of the reply "
+        "without them. Send a link instead.",
         count,
     )
 
@@ -330,12 +330,59 @@ def files_not_sent(speech: Speech, count: int) -> str:
 @note
 def nothing_to_send(speech: Speech, count: int) -> str:
     return speech.counted(
-        "Nothing was sent: your reply had no text, only a file. Files do not go out over WhatsApp from here yet. "
-        "Send a link instead.",
-        "Nothing was sent: your reply had no text, only {count} files. Files do not go out over WhatsApp from here "
-        "yet. Send a link instead.",
+        "Nothing was sent: your reply had no text, only a file that the helpdesk does not give out. Send a link "
+        "instead.",
+        "Nothing was sent: your reply had no text, only {count} files that the helpdesk does not give out. Send a link "
+        "instead.",
         count,
     )
+
+
+@note
+def reply_too_long(speech: Speech, *, sent: int, count: int | None) -> str:
+    """`count` None: nobody counted."""
+    if count is None:
+        return speech.say(
+            "Your reply was too long to be read whole: the customer got its beginning alone. Send the rest as a file."
+        )
+    return speech.say(
+        "Your reply was too long: it would have been {count} WhatsApp messages, and the customer got the first {sent}. "
+        "Send the rest as a file.",
+        count=count,
+        sent=sent,
+    )
+
+
+@note
+def file_in_other_form(speech: Speech, file: str, *, form: str) -> str:
+    """`form`: `converted`, `document` or `link`."""
+    match form:
+        case "converted":
+            how = speech.say("WhatsApp does not take it as it is, so the customer got it converted.")
+        case "document":
+            how = speech.say("WhatsApp does not take it as it is, so the customer got it as a document.")
+        case _:
+            how = speech.say(
+                "WhatsApp does not take it, so the customer got a link to it, which is good for a limited time."
+            )
+    return speech.say("Your file {file}: {how}", file=quote(file), how=how)
+
+
+@note
+def file_failed(speech: Speech, file: str, *, why: str) -> str:
+    return speech.say(
+        "File not sent to the customer: {file}\n{why}\nTo try again, write a private note: /wa resend. Or send it "
+        "again another way.",
+        file=quote(file),
+        why=speech.say(why),
+    )
+
+
+FILE_EMPTY = phrase("The file is empty.")
+FILE_TOO_BIG = phrase("The file is larger than 100 MB, which is the most that WhatsApp takes.")
+FILE_UNREACHABLE = phrase("The helpdesk could not be asked for it for several minutes.")
+FILE_GONE = phrase("The helpdesk does not give it out: it is gone, or malware was found in it.")
+FILE_REFUSED = phrase("WhatsApp does not take it in any form.")
 
 
 @note

@@ -168,6 +168,8 @@ _VOID = frozenset(["area", "base", "br", "col", "embed", "hr", "img", "input", "
 _DEEPEST = 32
 _DEEPEST_LIST = 4
 _UNSEEN = frozenset(("script", "style", "title", "template"))
+_PLACE = re.compile(r" ?\0(\d+)\0")
+"""Where a picture stood, until it is known whether that is part of what the customer gets."""
 _LOOSE_BRACKET = re.compile(r"<(?![A-Za-z/!?])")
 _BLANKS = re.compile(r"[ \t\n\r\f]+")
 _NO_BREAK_SPACE = "\N{NO-BREAK SPACE}"
@@ -189,7 +191,10 @@ def read_comment(html: str, pictures: Collection[str] = ()) -> tuple[str, list[s
     # The parser looks at each loose bracket again and again.
     reader.feed(_LOOSE_BRACKET.sub("&lt;", clean(html)))
     reader.close()
-    return without_history(reader.text()), list(dict.fromkeys(reader.met))
+    text = without_history(reader.text())
+    met = [reader.met[int(number)] for number in _PLACE.findall(text)]
+    text = re.sub(r"\n{3,}", "\n\n", re.sub(r"[ ]+$", "", _PLACE.sub("", text), flags=re.MULTILINE)).strip()
+    return text, list(dict.fromkeys(met))
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,6 +259,8 @@ class _HtmlReader(HTMLParser):
                 self._end_link()
                 self._href = _address(values.get("href", ""))
             case "img" if (source := values.get("src", "")) in self._pictures:
+                # NUL is in no text that was cleaned, so nobody else can write such a place.
+                self._add(f"\0{len(self.met)}\0")
                 self.met.append(source)
             case "img":
                 self._add(_picture(values))
@@ -445,6 +452,35 @@ def _picture(values: dict[str, str]) -> str:
         return "[image]"
     # An emoji that the helpdesk draws as a picture has the emoji itself as its description.
     return f"[{description}]" if any(char.isalnum() for char in description) else description
+
+
+_MARKDOWN = re.compile(
+    r"(?P<keep>```.*?```|`[^`\n]+`)"
+    r"|\[(?P<label>[^\[\]\n]{1,200})\]\((?P<link>https?://[^\s()<>]+)\)"
+    r"|(?P<url>https?://[^\s<>]+)"
+    r"|(?<![\w*])\*\*(?P<bold>[^\s*](?:[^*\n]*[^\s*])?)\*\*(?![\w*])"
+    r"|(?<![\w~])~~(?P<strike>[^\s~](?:[^~\n]*[^\s~])?)~~(?![\w~])",
+    re.DOTALL,
+)
+
+
+def markdown_to_whatsapp(text: str) -> str:
+    """Markdown that agents type from habit, `**bold**`, `~~strike~~` and `[links](address)`, in WhatsApp's markup.
+
+    Mono and addresses stay whole, and so do `__names__` and marks inside a word.
+    """
+    return _MARKDOWN.sub(_in_whatsapp, text) if "**" in text or "~~" in text or "](" in text else text
+
+
+def _in_whatsapp(found: re.Match[str]) -> str:
+    if found["bold"] is not None:
+        return f"*{found['bold']}*"
+    if found["strike"] is not None:
+        return f"~{found['strike']}~"
+    if found["link"] is not None:
+        label, link = found["label"].strip(), found["link"]
+        return link if _bare(label) == _bare(link) else f"{label} ({link})"
+    return found[0]
 
 
 _BOUNDARIES = (

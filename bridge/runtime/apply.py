@@ -19,13 +19,16 @@ from bridge.domain.decide import (
     ReleaseHeld,
     Resend,
     RetryMedia,
+    SendFile,
     SendText,
     TryAgain,
+    TryOtherForm,
     WaitForOperator,
 )
 from bridge.domain.retry import backoff
 from bridge.domain.speech import Note
 from bridge.domain.window_timer import first_look_at
+from bridge.runtime import file_contents
 from bridge.runtime.services import Moment, Services
 from bridge.store import consents, conversations, media, messages, outbox
 from bridge.store.conversations import Conversation
@@ -74,12 +77,34 @@ def apply(
                     now=moment.business,
                     message_id=subject.message_id,
                 )
+            case SendFile():
+                add_send(
+                    connection,
+                    services,
+                    current,
+                    file_contents.outbound_of(effect),
+                    kind=EffectKind.SEND_MEDIA,
+                    ticket_id=subject.ticket_id,
+                    held_until=held_until if effect.held else None,
+                    moment=moment,
+                )
+            case TryOtherForm():
+                assert subject.send is not None
+                renew(connection, services, current, subject.send, moment=moment)
+                file_contents.choose_next_form(connection, services, subject.send.id)
+                outbox.retry(
+                    connection,
+                    [subject.send.id],
+                    state=EffectState.READY,
+                    due_at=moment.business,
+                    code=subject.send.code or "refused",
+                )
             case SendText(text=text, held=held):
                 add_send(
                     connection,
                     services,
                     current,
-                    Outbound("text", text, None),
+                    Outbound("text", text, {"quote": effect.quote} if effect.quote else None),
                     kind=EffectKind.SEND_TEXT,
                     ticket_id=subject.ticket_id,
                     held_until=held_until if held else None,

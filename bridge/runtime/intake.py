@@ -24,6 +24,7 @@ from bridge.domain.model import (
 from bridge.domain.text import split_message
 from bridge.runtime import consent, files_from_whatsapp, identity_changes, limit_news, limits_watch, template_sync
 from bridge.runtime.apply import Subject, add_note, apply
+from bridge.runtime.file_contents import has_other_form
 from bridge.runtime.gates import close_gate, reopen_gate
 from bridge.runtime.identity_changes import Elsewhere
 from bridge.runtime.notices import tell as tell_notice
@@ -605,6 +606,8 @@ def _refuse(
     """Meta took the message and did not deliver it."""
     send = outbox.load(connection, services.vault, state.effect_id)
     meaning = _MEANINGS[kind_of(change.error_code, http_status=None)]
+    if has_other_form(connection, services, message.id, code=change.error_code):
+        meaning = FailureMeaning.FILE_REFUSED
     if meaning is FailureMeaning.NEEDS_OPERATOR:
         failure = NeedsOperator(str(change.error_code), action=failure_of(change.error_code, http_status=None).admin)
         close_gate(connection, services, WHATSAPP_SCOPE, failure, moment, by_status=True)

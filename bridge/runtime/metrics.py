@@ -24,6 +24,8 @@ COUNTERS: Mapping[str, tuple[str, str]] = {
         "turn",
     ),
     "deskbridge_rings_repaired_total": ("Rings that the change feed made up for.", ""),
+    "deskbridge_files_out_total": ("Agents' files by the form in which they were made ready.", "form"),
+    "deskbridge_conversions_total": ("Conversions of files, by kind and whether they succeeded.", "conversion"),
     "deskbridge_effects_total": ("Attempts at effects by how they ended.", "outcome"),
     "deskbridge_unknown_outcomes_total": ("Calls whose answer was lost.", "kind"),
     "deskbridge_sends_held_back_total": ("Sends that waited for one of our limits.", "limit"),

@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 from bridge.domain import notes
 from bridge.domain.commands import Command, parse_command, words_after
 from bridge.domain.decide import AgentCommanded, AgentReplied, Decision, decide
+from bridge.domain.outgoing import MARKUP_LIMIT, OutgoingFile, name_of, read_words, without_quote
 from bridge.domain.speech import Note
 from bridge.domain.text import html_to_whatsapp
 from bridge.runtime import merges
@@ -20,7 +21,7 @@ from bridge.runtime.gates import close_gate, find_closed, next_try_at, reopen_ga
 from bridge.runtime.merges import ticket_index
 from bridge.runtime.services import HELPDESK_SCOPE, WHATSAPP_SCOPE, Moment, Services
 from bridge.runtime.told import Told, unpacked
-from bridge.store import channels, consents, conversations, inbox, media, outbox
+from bridge.store import channels, consents, conversations, inbox, media, messages, outbox
 from bridge.store.conversations import Conversation, Ticket
 from bridge.store.inbox import InboxEntry
 from bridge.store.leases import Lease
@@ -29,6 +30,7 @@ from connectors.errors import NeedsOperator, Permanent, RateLimited, RemoteFailu
 from connectors.interface import (
     AuthorKind,
     Comment,
+    GivesFiles,
     HelpdeskConnector,
     KnowsMerges,
     ReopensAfterwards,
@@ -328,7 +330,7 @@ def _take_comment(
     elif comment.public:
         role = "reply"
     else:
-        note = html_to_whatsapp(comment.html) or comment.text
+        note = html_to_whatsapp(comment.html[:MARKUP_LIMIT]) or comment.text
         command, words = parse_command(note), words_after(note)
         role = "command" if command else "other"
     # A comment is remembered in the transaction of what follows from it, so it has its effects exactly once.
@@ -344,8 +346,7 @@ def _take_comment(
     if comment.author is AuthorKind.STAFF and comment.author_locale and comment.key is None:
         conversations.set_language(connection, ticket.id, comment.author_locale)
     if role == "reply":
-        text = (html_to_whatsapp(comment.html) or comment.text).strip()
-        event: AgentReplied | AgentCommanded = AgentReplied(text, len(comment.files))
+        event: AgentReplied | AgentCommanded = _replied(connection, services, current, ticket, comment)
         services.metrics.count("deskbridge_replies_received_total")
     elif command is not None:
         event = _commanded(connection, services, current, ticket, command, moment, words=words)
@@ -353,6 +354,40 @@ def _take_comment(
         return
     decision: Decision = decide(current.window, event, now=moment.business, rules=services.rules)
     apply(connection, services, current, decision, subject=Subject(ticket_id=ticket.id), moment=moment)
+
+
+def _replied(
+    connection: Connection, services: Services, current: Conversation, ticket: Ticket, comment: Comment
+) -> AgentReplied:
+    words = read_words(comment.html, comment.text, pictures=[file.src for file in comment.files if file.src])
+    text, quote = words.text, None
+    if words.quote is not None:
+        quote = messages.find_quoted(connection, services.vault, conversation_id=current.id, quote=words.quote)
+        text = without_quote(text) if quote is not None else text
+    # A picture that stands in what was cut off, a signature's logo, is nobody's file.
+    wanted = [file for file in comment.files if file.src is None or file.src in words.pictures]
+    is_given = isinstance(services.connector, GivesFiles)
+    files = [
+        OutgoingFile(
+            ticket_id=ticket.remote_id,
+            comment_id=comment.id,
+            commented_at=comment.created_at,
+            file_id=file.id,
+            name=file.name,
+            mime_type=file.mime_type,
+            size_bytes=file.size_bytes,
+        )
+        for file in wanted
+        if is_given
+    ]
+    return AgentReplied(
+        text,
+        tuple(files),
+        unavailable_count=len(wanted) - len(files),
+        quote=quote,
+        name=name_of(comment.author_name, services.rules.name_line),
+        is_cut=words.is_cut,
+    )
 
 
 def _limits(connection: Connection, services: Services, current: Conversation, moment: Moment) -> tuple[Note, ...]:

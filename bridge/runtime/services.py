@@ -11,6 +11,7 @@ from tenacity import AsyncRetrying, retry_if_exception_type, wait_random_exponen
 from bridge.domain.decide import Rules
 from bridge.runtime.bell import Bell
 from bridge.runtime.clock import Clock
+from bridge.runtime.conversions import Conversions
 from bridge.runtime.languages import Languages
 from bridge.runtime.limiter import HelpdeskBudget
 from bridge.runtime.metrics import WorkerMetrics
@@ -51,6 +52,7 @@ class Services:
     reconcile_every: timedelta
     metrics: WorkerMetrics
     files: FileFolder
+    conversions: Conversions
     public_url: str
     links_for: timedelta
     """How long a link to a file is good."""

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from dotenv import dotenv_values
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
+from bridge.domain.outgoing import NameLine
 from bridge.domain.speech import ENGLISH, LANGUAGES
 from bridge.runtime import embedded_redis, keys
 from bridge.runtime.operator_error import OperatorError
@@ -85,6 +86,11 @@ VARIABLES: tuple[Variable, ...] = (
         "DESKBRIDGE_WINDOW_CLOSED",
         "what becomes of a reply once the window is closed: hold or reject; default hold",
         "use `hold` or `reject`",
+    ),
+    Variable(
+        "DESKBRIDGE_AGENT_NAME",
+        "whether a reply begins with its author's name: off, first (name alone) or full; default off",
+        "use `off`, `first` or `full`",
     ),
     Variable(
         "DESKBRIDGE_SANDBOX",
@@ -207,6 +213,7 @@ class Settings(BaseModel):
     """The helpdesk's own variables, as the connector spells them."""
     configured_admin_token: SecretStr | None
     window_closed: Literal["hold", "reject"]
+    agent_name: NameLine
     sandbox: bool
     clock_file: Path | None
     log_format: Literal["console", "json"] | None
@@ -317,6 +324,7 @@ def load_settings(environ: Mapping[str, str], *, accounts: bool = True) -> Setti
         },
         configured_admin_token=_admin_token(environ),
         window_closed=_window_closed(environ),
+        agent_name=_agent_name(environ),
         sandbox=sandbox,
         clock_file=_clock_file(environ, sandbox=sandbox),
         log_format=_log_format(environ),
@@ -455,6 +463,13 @@ def _window_closed(environ: Mapping[str, str]) -> Literal["hold", "reject"]:
             return value
         case _:
             raise _refused("DESKBRIDGE_WINDOW_CLOSED", "has a value that is not known")
+
+
+def _agent_name(environ: Mapping[str, str]) -> NameLine:
+    try:
+        return NameLine(environ.get("DESKBRIDGE_AGENT_NAME", "").strip().lower() or NameLine.OFF)
+    except ValueError:
+        raise _refused("DESKBRIDGE_AGENT_NAME", "has a value that is not known") from None
 
 
 def _log_format(environ: Mapping[str, str]) -> Literal["console", "json"] | None:

@@ -15,8 +15,10 @@ from bridge.domain.meta_limits import Limit, SendKind
 from bridge.domain.model import Wamid
 from bridge.domain.retry import backoff, pair_limit_pause
 from bridge.domain.speech import Note
-from bridge.runtime import consent, gates, limit_news
+from bridge.runtime import consent, file_sends, gates, limit_news
 from bridge.runtime.apply import MIDDLE, Subject, add_note, apply, hold_what_waits
+from bridge.runtime.file_contents import has_other_form, payload_of, uploaded_of
+from bridge.runtime.file_sends import Preparation
 from bridge.runtime.send_limits import Forbidden, Held, Permit
 from bridge.runtime.services import WHATSAPP_SCOPE, Again, Moment, Services
 from bridge.store import channels, contacts, conversations, inbox, messages, outbox
@@ -66,7 +68,7 @@ class Send:
     """The customer came by an advertisement, and this may be the answer that opens a free entry point."""
 
 
-Step = Send | Again | None
+Step = Send | Preparation | Again | None
 
 
 async def run_step(services: Services, lease: Lease, conversation_id: str) -> bool:
@@ -77,6 +79,8 @@ async def run_step(services: Services, lease: Lease, conversation_id: str) -> bo
     )
     if step is None:
         step = await services.commit(lease, lambda connection: _look(connection, services, conversation_id, moment))
+    if isinstance(step, Preparation):
+        return await file_sends.prepare(services, lease, step)
     if not isinstance(step, Send):
         return step is not None
     permit = await services.send_limits.take(step.contact_id, step.kind, outside=step.outside, template=step.template)
@@ -101,7 +105,9 @@ async def run_step(services: Services, lease: Lease, conversation_id: str) -> bo
     return await _record(services, lease, step, permit, outcome)
 
 
-def _find_clear(connection: Connection, services: Services, conversation_id: str, moment: Moment) -> Send | None:
+def _find_clear(
+    connection: Connection, services: Services, conversation_id: str, moment: Moment
+) -> Send | Preparation | None:
     """The head, where nothing stands in its way: the usual case, which needs no transaction of its own. `_start` looks
     again whether it still is the head."""
     unknown = outbox.load_unknown_send(connection, services.vault, conversation_id, real_now=moment.real)
@@ -112,7 +118,7 @@ def _find_clear(connection: Connection, services: Services, conversation_id: str
     gate = channels.load_gate(connection, channel_id=services.channel.id, scope=WHATSAPP_SCOPE)
     if gate is not None or not current.window.is_open(moment.business):
         return None
-    return _send(connection, services, current, head)
+    return _send(connection, services, current, head, moment)
 
 
 def _is_due(head: EffectRecord, moment: Moment) -> bool:
@@ -123,26 +129,37 @@ def _is_too_old(services: Services, head: EffectRecord, moment: Moment) -> bool:
     return moment.business - head.created_at > services.dead_letter_after
 
 
-def _send(connection: Connection, services: Services, current: Conversation, head: EffectRecord) -> Send:
+def _send(
+    connection: Connection, services: Services, current: Conversation, head: EffectRecord, moment: Moment
+) -> Send | Preparation:
     assert head.message_id is not None
     outbound = messages.load_outbound(connection, services.vault, head.message_id)
-    quote = (outbound.content or {}).get("quote")
+    content = outbound.content or {}
+    payload = _payload(head.kind, outbound, moment)
+    if payload is None:
+        return Preparation(head, head.message_id, outbound.text, content)
+    quote = content.get("quote")
     return Send(
         effect=head,
         contact_id=current.contact_id,
         address=contacts.load_address(connection, services.vault, current.contact_id),
         key=message_key(shard=current.shard, message_id=head.message_id),
         text=outbound.text,
-        payload=_payload(head.kind, outbound),
+        payload=payload,
         quote=Wamid(quote) if quote else None,
         is_referred=current.free_entry.referred_at is not None,
     )
 
 
-def _payload(kind: EffectKind, outbound: Outbound) -> Payload:
+def _payload(kind: EffectKind, outbound: Outbound, moment: Moment) -> Payload | None:
+    """None: a file that is not ready yet."""
     match kind:
         case EffectKind.SEND_TEXT:
             return payloads.text(outbound.text)
+        case EffectKind.SEND_MEDIA:
+            content = outbound.content or {}
+            uploaded = uploaded_of(content, now=moment.business)
+            return None if uploaded is None else payload_of(content, uploaded)
         case _:
             raise AssertionError(f"{kind} does not go to WhatsApp")
 
@@ -168,7 +185,7 @@ def _look(connection: Connection, services: Services, conversation_id: str, mome
     if gate is not None:
         _wait_at_gate(connection, services, current, head, gate, moment)
         return None
-    return _send(connection, services, current, head)
+    return _send(connection, services, current, head, moment)
 
 
 def _tell(
@@ -441,16 +458,20 @@ def _record_failure(
             sent_id = effect.message_id
             assert sent_id is not None
             current = conversations.load(connection, effect.conversation_id)
-            is_window = isinstance(failure, WindowClosedByMeta)
             code = int(failure.code) if failure.code.isdigit() else None
             consent.take_refusal(connection, services, current.contact_id, code=code, moment=moment)
+            meaning = FailureMeaning.PERMANENT
+            if isinstance(failure, WindowClosedByMeta):
+                meaning = FailureMeaning.WINDOW_CLOSED
+            elif has_other_form(connection, services, sent_id, code=code):
+                meaning = FailureMeaning.FILE_REFUSED
             decision = decide(
                 current.window,
                 DeliveryRefused(
                     text=step.text,
                     sent_at=messages.load_times(connection, [sent_id])[sent_id],
                     refusals=effect.refusals,
-                    meaning=FailureMeaning.WINDOW_CLOSED if is_window else FailureMeaning.PERMANENT,
+                    meaning=meaning,
                     failure=explain(code),
                 ),
                 now=moment.business,

@@ -16,6 +16,7 @@ from bridge.domain.decide import ClosedWindowPolicy, Rules
 from bridge.domain.model import PhoneNumberId
 from bridge.runtime.bell import Bell
 from bridge.runtime.clock import Clock
+from bridge.runtime.conversions import Conversions
 from bridge.runtime.key_watch import KeyWatch
 from bridge.runtime.languages import Languages
 from bridge.runtime.limiter import Buckets, HelpdeskBudget
@@ -269,12 +270,14 @@ async def open_workshop(settings: Settings, store: Store) -> AsyncIterator[Works
                         timedelta(hours=settings.hold_hours),
                         timedelta(minutes=settings.window_warning_minutes),
                         reactions_reopen=settings.reactions == "reopen",
+                        name_line=settings.agent_name,
                     ),
                     languages=Languages(settings.language),
                     dead_letter_after=timedelta(hours=settings.dead_letter_hours),
                     reconcile_every=timedelta(seconds=settings.reconcile_seconds),
                     metrics=metrics,
                     files=open_files(settings),
+                    conversions=Conversions(),
                     public_url=settings.public_url,
                     links_for=timedelta(days=settings.file_link_days),
                     upkeep=Upkeep(store, channel, redis, metrics, field_ids),

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, bindparam, func, insert, select, update
 
 from bridge.domain.message_status import RANK, advance
 from bridge.domain.model import MessageStatus
+from bridge.domain.quoted import is_quote_of
 from bridge.store.crypto import Vault
 from bridge.store.ids import new_id
 from bridge.store.insert_once import insert_once
@@ -196,6 +197,24 @@ def find_about(connection: Connection, vault: Vault, *, conversation_id: str, wa
     values = {"index": wamid_index(vault, wamid), "conversation_id": conversation_id}
     for row in connection.execute(_ABOUT.where(message.c.kind == kind).limit(1), values):
         return _says(row, vault)
+    return None
+
+
+QUOTABLE = 100
+"""Newest messages among which a quoted one is looked for."""
+_QUOTABLE = (
+    select(message.c.id, message.c.text, message.c.wamid)
+    .where(message.c.conversation_id == bindparam("conversation_id"), message.c.wamid.is_not(None))
+    .order_by(message.c.created_at.desc(), message.c.id.desc())
+    .limit(QUOTABLE)
+)
+
+
+def find_quoted(connection: Connection, vault: Vault, *, conversation_id: str, quote: str) -> str | None:
+    """The wamid of the newest message, in either direction, that this text quotes."""
+    for row in connection.execute(_QUOTABLE, {"conversation_id": conversation_id}):
+        if is_quote_of(quote, vault.unseal_text(row.text, TEXT, row.id)):
+            return vault.unseal_text(row.wamid, WAMID, row.id)
     return None
 
 

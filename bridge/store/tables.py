@@ -96,6 +96,7 @@ class EffectKind(StrEnum):
     ADD_ECHO = "add_echo"
     """What the business wrote to the customer elsewhere: a public comment of ours, never to be sent."""
     SEND_TEXT = "send_text"
+    SEND_MEDIA = "send_media"
     SEND_TEMPLATE = "send_template"
     MERGE_REQUESTERS = "merge_requesters"
     """Two helpdesk users are one person."""

@@ -12,3 +12,15 @@ Payload = Mapping[str, object]
 def text(body: str) -> Payload:
     """Free text of 1 to 4096 UTF-16 units; the first address in it gets a preview."""
     return {"type": "text", "text": {"body": body, "preview_url": True}}
+
+
+def media(kind: str, media_id: str, *, caption: str, name: str, voice: bool) -> Payload:
+    """A file that was uploaded. A caption of at most 1024 UTF-16 units; sounds take none, and only documents a name."""
+    content: dict[str, object] = {"id": media_id}
+    if caption and kind != "audio":
+        content["caption"] = caption
+    if kind == "document":
+        content["filename"] = name
+    if voice:
+        content["voice"] = True
+    return {"type": kind, kind: content}

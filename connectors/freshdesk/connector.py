@@ -451,10 +451,10 @@ class Freshdesk:
         is_merge = author is AuthorKind.STAFF and translate.may_be_merge(entry, own=ticket_id)
         if is_merge and not entry.private and await self._was_merged_in(ticket_id, entry):
             author = AuthorKind.SYSTEM
-        locale = None
+        agent = None
         if author is AuthorKind.STAFF and entry.user_id is not None:
-            locale = self._staff.language_of(entry.user_id)
-        return translate.to_comment(entry, author, is_merge=is_merge, author_locale=locale)
+            agent = self._staff.known(entry.user_id)
+        return translate.to_comment(entry, author, is_merge=is_merge, agent=agent)
 
     async def _author(self, entry: wire.Conversation) -> AuthorKind:
         """Whoever is not certainly staff is not staff."""

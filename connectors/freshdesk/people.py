@@ -14,8 +14,8 @@ STAFF_REMEMBERED = 10_000
 
 _EXTERNAL_ID, _MOBILE = "unique_external_id", "mobile"
 _COLLABORATOR = "collaborator"
-_STAFF: OrderedDict[tuple[str, int], str | None] = OrderedDict()
-"""By account and user: staff and the language they read, while the process lives. Others are asked for anew: they may
+_STAFF: OrderedDict[tuple[str, int], wire.AgentContact] = OrderedDict()
+"""By account and user: staff, their language and name, while the process lives. Others are asked for anew: they may
 become staff."""
 
 
@@ -185,33 +185,33 @@ class Staff:
         if name in _STAFF:
             _STAFF.move_to_end(name)
             return True
-        is_staff, language = await self._ask(user_id)
-        if not is_staff:
+        agent = await self._ask(user_id)
+        if agent is None:
             return False
-        _STAFF[name] = language
+        _STAFF[name] = agent
         if len(_STAFF) > STAFF_REMEMBERED:
             _STAFF.popitem(last=False)
         return True
 
-    def language_of(self, user_id: int) -> str | None:
-        """The language of a member of staff who was asked for; None where Freshdesk does not show it."""
-        return _STAFF.get((self._api.settings.url, user_id))
+    def known(self, user_id: int) -> wire.AgentContact:
+        """What Freshdesk shows of a member of staff who was asked for: language and name."""
+        return _STAFF.get((self._api.settings.url, user_id)) or wire.AgentContact()
 
-    async def _ask(self, user_id: int) -> tuple[bool, str | None]:
-        """Whether the user is staff, and which language they read."""
+    async def _ask(self, user_id: int) -> wire.AgentContact | None:
+        """What is shown of a member of staff; None of anybody else."""
         with contextlib.suppress(NeedsOperator):
             try:
                 agent = await self._api.get(wire.Agent, f"/agents/{user_id}", cause="find_author")
             except Refused as refusal:
                 if refusal.status == 404:
-                    return False, None
+                    return None
                 raise
-            return agent.type != _COLLABORATOR, agent.contact.language if agent.contact else None
+            return None if agent.type == _COLLABORATOR else agent.contact or wire.AgentContact()
         # Agents are shown to administrators alone; that somebody is no contact, to everybody.
         try:
             await self._api.get(wire.Contact, f"/contacts/{user_id}", cause="find_author")
         except Refused as refusal:
             if refusal.status == 404:
-                return True, None
+                return wire.AgentContact()
             raise
-        return False, None
+        return None

@@ -318,7 +318,7 @@ def may_be_merge(entry: wire.Conversation, *, own: TicketId) -> bool:
 
 
 def to_comment(
-    entry: wire.Conversation, author: AuthorKind, *, is_merge: bool, author_locale: str | None = None
+    entry: wire.Conversation, author: AuthorKind, *, is_merge: bool, agent: wire.AgentContact | None = None
 ) -> Comment:
     body = _MARK_IN_HTML.sub("", _QUOTED_HISTORY.sub("", entry.body or ""))
     return Comment(
@@ -330,7 +330,8 @@ def to_comment(
         text=_MARK.sub("", plain(entry)),
         files=[*_attached(entry), *_shown(body)],
         key=key_of(entry),
-        author_locale=author_locale,
+        author_locale=agent.language if agent else None,
+        author_name=agent.name if agent else None,
         is_merge=is_merge,
     )
 

@@ -28,6 +28,7 @@ class ContactSearch(Wire):
 
 class AgentContact(Wire):
     language: str | None = None
+    name: str | None = Field(default=None, repr=False)
 
 
 class Agent(Wire):

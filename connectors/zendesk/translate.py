@@ -254,6 +254,7 @@ def to_comment(comment: wire.Comment, authors: Mapping[int, wire.User]) -> Comme
         files=[to_file(attachment) for attachment in comment.attachments if attachment.id is not None],
         key=marker(comment.metadata),
         author_locale=None if author is None else author.locale,
+        author_name=None if author is None else author.name,
         is_merge=comment.via is not None and _is_merge(comment.via),
     )
 

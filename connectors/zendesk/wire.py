@@ -31,6 +31,7 @@ class Page(Wire):
 
 class User(Wire):
     id: int | None = None
+    name: str | None = Field(default=None, repr=False)
     phone: str | None = Field(default=None, repr=False)
     external_id: str | None = Field(default=None, repr=False)
     role: str | None = None

@@ -26,12 +26,15 @@ from bridge.domain.decide import (
     ReleaseHeld,
     Resend,
     Rules,
+    SendFile,
     SendText,
     TryAgain,
+    TryOtherForm,
     WaitForOperator,
     decide,
 )
 from bridge.domain.model import DeliveryFailure
+from bridge.domain.outgoing import MOST_PARTS, OutgoingFile
 from bridge.domain.speech import IN_ENGLISH, Note
 from bridge.domain.text import MESSAGE_LIMIT, utf16_length
 
@@ -50,7 +53,14 @@ FAILURE = DeliveryFailure(131026, "The number is not on WhatsApp.", "Reach the c
 moments = st.integers(-200_000, 200_000).map(lambda seconds: NOW + timedelta(seconds=seconds))
 windows = st.builds(CustomerServiceWindow, st.none() | moments, st.none() | moments)
 rules = st.builds(Rules, st.sampled_from(ClosedWindowPolicy), st.just(timedelta(hours=72)))
-replies = st.builds(AgentReplied, st.text(max_size=200), st.integers(0, 3))
+a_file = st.just(OutgoingFile("1", "2", NOW, "3", "photo.jpg", "image/jpeg", 100))
+replies = st.builds(
+    AgentReplied,
+    st.text(max_size=200),
+    st.lists(a_file, max_size=2).map(tuple),
+    unavailable_count=st.integers(0, 3),
+    name=st.sampled_from(["", "Bia"]),
+)
 refusals = st.builds(
     DeliveryRefused,
     text=st.text(max_size=50),
@@ -151,17 +161,55 @@ def test_long_reply_leaves_in_parts_and_is_told_of_once(window: CustomerServiceW
     assert len(found) - len(parts) == (1 if held else 0)
 
 
-def test_reply_with_files_says_that_they_did_not_go() -> None:
-    found = effects(OPEN, AgentReplied("Look", attachment_count=2))
+def _file(name: str = "photo.jpg", mime_type: str = "image/jpeg") -> OutgoingFile:
+    return OutgoingFile("1", "2", NOW, "3", name, mime_type, 100)
+
+
+@pytest.mark.parametrize(("window", "held"), [(OPEN, False), (CLOSED, True)])
+def test_short_text_rides_on_a_single_file(window: CustomerServiceWindow, held: bool) -> None:
+    found = effects(window, AgentReplied("Look", (_file(),), quote="wamid.Q"))
+    assert found[0] == SendFile(_file(), "Look", held, "wamid.Q")
+    assert len(found) == (2 if held else 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "files"),
+    [
+        ("Look", (_file(), _file("b.jpg"))),
+        ("x" * 1025, (_file(),)),
+        ("\N{GRINNING FACE}" * 513, (_file(),)),
+        ("Listen", (_file("talk.mp3", "audio/mpeg"),)),
+        ("Listen", (_file("talk.m4a", ""),)),
+    ],
+)
+def test_text_goes_before_files_that_cannot_carry_it(text: str, files: tuple[OutgoingFile, ...]) -> None:
+    found = effects(OPEN, AgentReplied(text, files, quote="wamid.Q"))
+    assert found == (SendText(text, held=False, quote="wamid.Q"), *(SendFile(file, "", held=False) for file in files))
+
+
+def test_files_alone_go_alone_and_a_refused_reply_names_them() -> None:
+    assert effects(OPEN, AgentReplied("", (_file(),), name="Bia")) == (SendFile(_file(), "", held=False),)
+    assert "photo.jpg" in note_in(effects(CLOSED, AgentReplied("", (_file(),)), rules=REJECT))
+
+
+def test_files_that_the_helpdesk_keeps_to_itself_are_told_of() -> None:
+    found = effects(OPEN, AgentReplied("Look", unavailable_count=2))
     assert found[0] == SendText("Look", held=False)
     assert "2 files" in note_in(found)
-
-
-@pytest.mark.parametrize("window", [OPEN, CLOSED])
-def test_reply_of_files_alone_sends_nothing_and_says_so(window: CustomerServiceWindow) -> None:
-    found = effects(window, AgentReplied(" \n", attachment_count=1))
+    found = effects(OPEN, AgentReplied(" \n", unavailable_count=1))
     assert len(found) == 1
     assert "Nothing was sent" in note_in(found)
+
+
+def test_reply_of_a_book_is_sent_as_far_as_twenty_messages_and_told_of() -> None:
+    found = effects(OPEN, AgentReplied("word " * 40_000))
+    assert sum(isinstance(effect, SendText) for effect in found) == MOST_PARTS
+    assert "first 20" in note_in(found)
+    assert "too long" in note_in(effects(OPEN, AgentReplied("word", is_cut=True)))
+
+
+def test_file_that_meta_refused_goes_in_its_other_form_without_a_word() -> None:
+    assert effects(OPEN, refused(FailureMeaning.FILE_REFUSED)) == (TryOtherForm(),)
 
 
 def test_empty_reply_has_no_effect() -> None:

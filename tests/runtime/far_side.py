@@ -22,6 +22,7 @@ from bridge.domain.decide import ClosedWindowPolicy, Rules
 from bridge.domain.model import PhoneNumberId
 from bridge.runtime.bell import Bell
 from bridge.runtime.clock import Clock
+from bridge.runtime.conversions import Conversions
 from bridge.runtime.drain import Drain
 from bridge.runtime.languages import Languages
 from bridge.runtime.limiter import Buckets, HelpdeskBudget
@@ -259,6 +260,7 @@ def make_services(
         metrics=metrics,
         files=FileFolder(files),
         public_url="http://bridge",
+        conversions=Conversions(),
         links_for=timedelta(days=30),
         upkeep=lambda: metrics.flush(redis),
     )
