@@ -268,7 +268,7 @@ def _asides(event: AgentReplied, *, sent: int, count: int) -> tuple[AddNote, ...
     """What of the reply does not go out."""
     told = []
     if sent < count or event.is_cut:
-        told.append(AddNote(notes.reply_too_long(sent=sent, count=count if count > sent else None)))
+        told.append(AddNote(notes.reply_too_long(sent=sent, count=count)))
     if event.unavailable_count:
         is_all = sent == 0 and not event.files
         told.append(AddNote((notes.nothing_to_send if is_all else notes.files_not_sent)(event.unavailable_count)))

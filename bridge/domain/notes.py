@@ -339,9 +339,9 @@ def nothing_to_send(speech: Speech, count: int) -> str:
 
 
 @note
-def reply_too_long(speech: Speech, *, sent: int, count: int | None) -> str:
-    """`count` None: nobody counted."""
-    if count is None:
+def reply_too_long(speech: Speech, *, sent: int, count: int) -> str:
+    """`sent` of `count` messages; all of them where more was not even read."""
+    if count <= sent:
         return speech.say(
             "Your reply was too long to be read whole: the customer got its beginning alone. Send the rest as a file."
         )
