@@ -41,6 +41,10 @@ consent = typer.Typer(
     help="Who wants marketing messages and who does not: the ledger.", no_args_is_help=True, rich_markup_mode=None
 )
 app.add_typer(consent, name="consent")
+people = typer.Typer(
+    help="What is kept of one customer: handed out, or forgotten.", no_args_is_help=True, rich_markup_mode=None
+)
+app.add_typer(people, name="contacts")
 tokens = typer.Typer(help="Tokens for the API and the console.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(tokens, name="tokens")
 keys = typer.Typer(help="The keys that content is encrypted with.", no_args_is_help=True, rich_markup_mode=None)
@@ -344,6 +348,53 @@ def consent_record(
         settings, who=who, action=action, detail=detail, at=None if at is None else at.replace(tzinfo=UTC)
     )
     typer.echo(json.dumps({"contact_id": contact_id}) if as_json else f"on record for contact {contact_id}")
+
+
+Who = Annotated[str, typer.Argument(help="An id of ours, a number, or a BSUID.", metavar="CONTACT")]
+
+
+@people.command("export")
+def contacts_export(
+    who: Who,
+    folder: Annotated[Path, typer.Option("--to", help="A folder that is made for it.", metavar="FOLDER")],
+    as_json: Json = False,
+) -> None:
+    """Write everything that is kept of a customer into a folder: export.json, and their files."""
+    settings = _for_data()
+    from bridge.runtime import privacy
+
+    count = privacy.export_by_command(settings, who, folder)
+    _print_count(count, f"file(s) and export.json are in {folder}", as_json=as_json)
+
+
+@people.command("erase")
+def contacts_erase(
+    who: Who,
+    helpdesk: Annotated[
+        bool, typer.Option("--helpdesk", help="Erase the helpdesk's user as well, with what it erases along.")
+    ] = False,
+    contact_book: Annotated[
+        bool, typer.Option("--contact-book", help="Have Meta strike them off the number's contact book as well.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do it without asking.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Forget a customer: rows, files, dead letters. There is no way back, backups apart."""
+    settings = _for_accounts() if helpdesk or contact_book else _for_data()
+    if helpdesk or contact_book:
+        settings.account()
+    if not yes:
+        typer.confirm("Forget this customer for good?", abort=True, err=True)
+    from bridge.runtime import privacy
+
+    done = privacy.erase_by_command(settings, who, helpdesk=helpdesk, contact_book=contact_book)
+    if as_json:
+        _print_json(done)
+        return
+    rows = ", ".join(f"{count} {table}" for table, count in sorted(done.rows.items()))
+    typer.echo(f"forgotten: {done.contact_id} ({rows}; {done.files} file(s))")
+    if helpdesk or contact_book:
+        typer.echo(f"far sides: {done.helpdesk_users} helpdesk user(s), {done.contact_book} in Meta's contact book")
 
 
 @tokens.command("create")

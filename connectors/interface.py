@@ -442,6 +442,15 @@ class MarksTickets(Protocol):
 
 
 @runtime_checkable
+class ErasesPeople(Protocol):
+    """Can forget a customer at the helpdesk."""
+
+    async def erase_requester(self, requester_id: RequesterId) -> None:
+        """For good, with whatever the helpdesk erases along with a user. Safe to repeat: who is gone is erased. Raises
+        `Permanent` where the helpdesk refuses, and for staff, who are never erased."""
+
+
+@runtime_checkable
 class Installs(Protocol):
     """Can look over the account's set-up and make what is missing."""
 

@@ -6,7 +6,7 @@ from functools import partial
 import structlog
 from sqlalchemy import Connection
 
-from bridge.runtime import merges
+from bridge.runtime import merges, retention
 from bridge.runtime.merges import ring_item
 from bridge.runtime.services import HELPDESK_SCOPE, Moment, Services
 from bridge.store import channels, conversations, inbox
@@ -61,6 +61,7 @@ def _claim(connection: Connection, services: Services, moment: Moment) -> tuple[
     if not claimed:
         return False, None
     inbox.prune(connection, before=moment.business - KEPT_FOR, limit=PRUNE_AT_ONCE)
+    retention.run(connection, services.vault, keep_for=services.keep_for, real_now=moment.real)
     if channels.load_gate(connection, channel_id=services.channel.id, scope=HELPDESK_SCOPE) is not None:
         _ask_soon(connection, services, moment)  # the probe is for somebody's message
         return False, None

@@ -50,6 +50,7 @@ class Services:
     languages: Languages
     dead_letter_after: timedelta
     reconcile_every: timedelta
+    keep_for: timedelta
     metrics: WorkerMetrics
     files: FileFolder
     conversions: Conversions

@@ -114,6 +114,11 @@ VARIABLES: tuple[Variable, ...] = (
         "use a number from 1 to 720",
     ),
     Variable(
+        "DESKBRIDGE_KEEP_DAYS",
+        "how long contents of messages are kept before they are emptied; default 90",
+        "use a number from 15 to 3650",
+    ),
+    Variable(
         "DESKBRIDGE_HOLD_HOURS",
         "how long a reply is held for a closed window before the agent is told; default 72",
         "use a number from 1 to 720",
@@ -219,6 +224,7 @@ class Settings(BaseModel):
     log_format: Literal["console", "json"] | None
     """None: whatever fits the terminal."""
     reconcile_seconds: int
+    keep_days: int
     dead_letter_hours: int
     hold_hours: int
     window_warning_minutes: int
@@ -330,6 +336,7 @@ def load_settings(environ: Mapping[str, str], *, accounts: bool = True) -> Setti
         log_format=_log_format(environ),
         reconcile_seconds=_number(environ, "DESKBRIDGE_RECONCILE_SECONDS", 120, 10, 86_400),
         dead_letter_hours=_number(environ, "DESKBRIDGE_DEAD_LETTER_HOURS", 72, 1, 720),
+        keep_days=_number(environ, "DESKBRIDGE_KEEP_DAYS", 90, 15, 3650),
         hold_hours=_number(environ, "DESKBRIDGE_HOLD_HOURS", 72, 1, 720),
         window_warning_minutes=_number(environ, "DESKBRIDGE_WINDOW_WARNING_MINUTES", 120, 5, 1380),
         language=_choice(environ, "DESKBRIDGE_LANGUAGE", LANGUAGES, ENGLISH),

@@ -274,6 +274,7 @@ async def open_workshop(settings: Settings, store: Store) -> AsyncIterator[Works
                     ),
                     languages=Languages(settings.language),
                     dead_letter_after=timedelta(hours=settings.dead_letter_hours),
+                    keep_for=timedelta(days=settings.keep_days),
                     reconcile_every=timedelta(seconds=settings.reconcile_seconds),
                     metrics=metrics,
                     files=open_files(settings),

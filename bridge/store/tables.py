@@ -557,6 +557,14 @@ class AlarmRow(SQLModel, table=True):
     last_at: datetime = _time()
 
 
+class ProgressRow(SQLModel, table=True):
+    """How far something came that is done little by little, by the id it reached."""
+
+    __tablename__ = "progress"
+    name: str = Field(primary_key=True)
+    reached: str
+
+
 class AdminTokenRow(SQLModel, table=True):
     """Tokens for the API and the console, hashed. Real time."""
 
@@ -718,6 +726,7 @@ setting = _table(SettingRow)
 number_limit = _table(NumberLimitRow)
 limit_sample = _table(LimitSampleRow)
 alarm = _table(AlarmRow)
+progress = _table(ProgressRow)
 admin_token = _table(AdminTokenRow)
 audit = _table(AuditRow)
 template = _table(TemplateRow)

@@ -148,6 +148,20 @@ class Freshdesk:
             await self._raise_if_gone(into)
             raise
 
+    async def erase_requester(self, requester_id: RequesterId) -> None:
+        """Erases every ticket of theirs as well (fact sheet Freshdesk 4). An agent is no contact, so never found."""
+        try:
+            await self._api.send(
+                "DELETE",
+                f"/contacts/{requester_id}/hard_delete",
+                cause="erase_requester",
+                safe=True,
+                params={"force": "true"},
+            )
+        except Refused as refused:
+            if refused.status != 404:
+                raise
+
     # Tickets
 
     def prepare_ticket(self, draft: TicketDraft, *, key: EffectKey) -> bytes:

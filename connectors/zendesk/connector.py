@@ -193,6 +193,25 @@ class Zendesk:
             return
         await merge_tickets(self._api, ticket, await self._ticket(into), note=note)
 
+    async def erase_requester(self, requester_id: RequesterId) -> None:
+        """Put aside first, then erased for good (fact sheet Zendesk 3)."""
+        try:
+            user = (await self._api.get(wire.UserAnswer, f"/users/{requester_id}", cause="erase_requester")).user
+        except Refused as refused:
+            if refused.status != 404:
+                raise
+            return
+        if user.role != "end-user":
+            raise Permanent("not_an_end_user")
+        for path in (f"/users/{requester_id}", f"/deleted_users/{requester_id}"):
+            if path.startswith("/users") and user.active is False:
+                continue
+            try:
+                await self._api.send("DELETE", path, cause="erase_requester", safe=True)
+            except Refused as refused:
+                if refused.status != 404:
+                    raise
+
     # Tickets
 
     def prepare_ticket(self, draft: TicketDraft, *, key: EffectKey) -> bytes:

@@ -104,6 +104,7 @@ class Graph:
         """The vendor's paths, to be mounted under `/graph`."""
         return [
             Route("/{version}/{id}/messages", self._guarded(self._messages), methods=["POST"]),
+            Route("/{version}/{id}/contact_book", self._guarded(self._forget_contact), methods=["DELETE"]),
             Route("/{version}/{id}/media", self._guarded(self._upload), methods=["POST"]),
             Route("/{version}/debug_token", self._guarded(self._debug_token), methods=["GET"]),
             Route("/{version}/{id}/subscriptions", self._guarded(self._subscriptions_of_app), methods=["GET", "POST"]),
@@ -222,6 +223,13 @@ class Graph:
     def _check_expiry(self) -> None:
         if self._faults.on("token_expired"):
             raise RefusedError(190, "Error validating access token: session has expired.", subcode=463, injected=True)
+
+    async def _forget_contact(self, request: Request) -> Response:
+        """Fact sheet 7.9: `success` says that it was taken, `deleted` whether there was an entry."""
+        self._number(request)
+        if request.query_params.get("messaging_product") != "whatsapp" or not request.query_params.get("bsuid"):
+            raise RefusedError(100, "messaging_product and bsuid are required.")
+        return Json({"success": True, "deleted": True})
 
     def _unknown_id(self) -> RefusedError:
         details = "Object with that ID does not exist, cannot be loaded due to missing permissions."

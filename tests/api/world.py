@@ -32,6 +32,7 @@ BSUID = "PT.30991122334455667788"
 NAME = "Inês Margarida Duarte"
 TEXT = "The parcel went to the wrong street"
 WAMID = "wamid.HBgMMzUxOTEwMDAwMTExFQIAEhgg"
+BODY = f'{{"from_user_id": "{BSUID}", "text": {{"body": "{TEXT}"}}}}'.encode()
 ROOT = Caller("", "root", Role.ADMIN)
 
 
@@ -134,7 +135,7 @@ def _fill(connection: Connection, store: Store) -> tuple[str, dict[str, str]]:
     current.window = current.window.after_inbound(store.clock.business_now(), now=store.clock.business_now())
     ticket = conversations.add_ticket(connection, current, remote_id="4711", status="open", read_since_at=NOW, now=NOW)
     told = [
-        InboxItem(InboxKind.MESSAGE, "990011223344556", f"990011223344556:{WAMID}", BSUID, TEXT.encode(), 0),
+        InboxItem(InboxKind.MESSAGE, "990011223344556", f"990011223344556:{WAMID}", BSUID, BODY, 0),
         InboxItem(InboxKind.RING, channel.id, None, "x", b'{"ticket_id": "1"}', 0, "zendesk"),
     ]
     rows = inbox.rows_of(told, vault=vault, received_at=NOW)

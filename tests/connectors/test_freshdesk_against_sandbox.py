@@ -7,7 +7,9 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+import respx
 
+from connectors.client import remote_client
 from connectors.errors import (
     NeedsOperator,
     OutcomeUnknown,
@@ -16,7 +18,9 @@ from connectors.errors import (
     TicketUnwritable,
 )
 from connectors.freshdesk import connector
+from connectors.freshdesk.connector import Freshdesk
 from connectors.freshdesk.definition import DEFINITION
+from connectors.freshdesk.settings import FreshdeskSettings
 from connectors.interface import (
     AuthorKind,
     EffectKey,
@@ -27,11 +31,13 @@ from connectors.interface import (
     KnowsMerges,
     ReopensAfterwards,
     RequesterDraft,
+    RequesterId,
     TicketDraft,
     TicketId,
     TicketStatus,
     WindowMark,
 )
+from tests.connectors.budget import CountingBudget
 from tests.connectors.freshdesk_desk import ANA, HOOK, SECRET, WA_ID, Desk, comment
 
 UNKNOWN_FACTS: list[dict[str, Any]] = [
@@ -716,3 +722,18 @@ async def test_agent_rings_for_the_ticket_and_we_do_not(desk: Desk, wrapped: boo
     ring = DEFINITION.read_ring(headers=headers, body=body, secrets=["older", SECRET], now=desk.clock.now())
     assert ring.ticket_id == ticket_id
     assert desk.rings.empty()
+
+
+async def test_contact_is_erased_for_good_and_one_who_is_gone_is_erased() -> None:
+    client = remote_client("https://acme.freshdesk.test", timeout_seconds=5)
+    variables = {"FRESHDESK_URL": "https://acme.freshdesk.test", "FRESHDESK_API_KEY": "k3y"}
+    freshdesk = Freshdesk(
+        client, FreshdeskSettings.from_environment(variables), budget=CountingBudget(), on_warning=lambda _: None
+    )
+    with respx.mock(using="httpx") as router:
+        erased = router.delete("https://acme.freshdesk.test/api/v2/contacts/77/hard_delete?force=true")
+        for status in (204, 404):
+            erased.respond(status)
+            await freshdesk.erase_requester(RequesterId("77"))
+        assert erased.call_count == 2
+    await client.aclose()

@@ -951,3 +951,22 @@ async def test_doctor_survives_a_dead_account(router: respx.MockRouter, zendesk:
     findings = await zendesk.inspect(webhook_url=HOOK, webhook_secrets=["s"])
     assert {finding.level for finding in findings} == {FindingLevel.RED}
     assert all(finding.mend for finding in findings)
+
+
+async def test_user_is_put_aside_and_then_erased_and_who_is_gone_is_erased(
+    router: respx.MockRouter, zendesk: Zendesk
+) -> None:
+    user = router.get(f"{API}/users/77").respond(200, json={"user": {"id": 77, "role": "end-user", "active": True}})
+    aside = router.delete(f"{API}/users/77").respond(200, json={"user": {"id": 77}})
+    for_good = router.delete(f"{API}/deleted_users/77").respond(200, json={"deleted_user": {"id": 77}})
+    await zendesk.erase_requester(RequesterId("77"))
+    assert (aside.call_count, for_good.call_count) == (1, 1)
+    user.respond(404, json={"error": "RecordNotFound"})
+    await zendesk.erase_requester(RequesterId("77"))
+    assert (aside.call_count, for_good.call_count) == (1, 1)
+
+
+async def test_staff_are_never_erased(router: respx.MockRouter, zendesk: Zendesk) -> None:
+    router.get(f"{API}/users/78").respond(200, json={"user": {"id": 78, "role": "agent", "active": True}})
+    with pytest.raises(Permanent):
+        await zendesk.erase_requester(RequesterId("78"))

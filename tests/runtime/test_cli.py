@@ -16,6 +16,7 @@ COMMANDS = [
     *([["connectors"], ["connectors", "list"], ["connectors", "verify"]]),
     *(["keys"], ["keys", "rotate"], ["events", "causes"], ["tokens"]),
     *(["tokens", name] for name in ("create", "list", "revoke")),
+    *([["contacts"], ["contacts", "export"], ["contacts", "erase"]]),
 ]
 
 
