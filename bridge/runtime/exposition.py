@@ -1,21 +1,31 @@
 """What does `/metrics` say? The edge's own counters, the workers' shared ones, and what lies in the tables now."""
 
 import contextlib
+import shutil
 from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from pathlib import Path
 
 from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from redis.asyncio import Redis
-from sqlalchemy import Connection, func, select
+from redis.exceptions import RedisError
+from sqlalchemy import Connection, func, select, text
 
-from bridge.runtime.metrics import COUNTERS, read_counters
+from bridge.domain.customer_service_window import CLOSING, MARGIN, WINDOW
+from bridge.runtime.metrics import COUNTERS, HISTOGRAMS, histogram_of, read_counters
 from bridge.runtime.wiring import Store, field_ids_of
 from bridge.store import channels
 from bridge.store.crypto import UnknownKey
 from bridge.store.database import StoreUnavailable
-from bridge.store.tables import EPOCH, OPEN_STATES, alarm, channel, effect, feed, inbox, shard
+from bridge.store.tables import EPOCH, OPEN_STATES, alarm, channel, conversation, effect, feed, inbox, shard, worker
 from connectors import registry
 
+WORKER_GONE_AFTER = timedelta(seconds=30)
+_SIZE = {
+    "sqlite": "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()",
+    "postgresql": "SELECT pg_database_size(current_database())",
+}
 WAITING_EVENTS = ("new", "parked", "refused", "dead")
 
 
@@ -29,13 +39,16 @@ class _Snapshot:
         return self._families
 
 
-async def render(edge: CollectorRegistry, store: Store, redis: Redis) -> bytes:
+async def render(edge: CollectorRegistry, store: Store, redis: Redis, *, data_dir: Path) -> bytes:
     """Prometheus text. What cannot be asked is left out, and `deskbridge_database_up` says so."""
-    families = list(_counters(await read_counters(redis)))
+    counters = await read_counters(redis)
+    families = [*_counters(counters), *_histograms(counters), await _redis_up(redis), _disk(data_dir)]
     up = GaugeMetricFamily("deskbridge_database_up", "Whether the database answers.")
     try:
         now = store.clock.business_now()
         families += await store.database.read(lambda connection: _gauges(connection, now.timestamp()))
+        real_now = store.clock.real_now()
+        families += await store.database.read(lambda connection: _more_gauges(connection, now, real_now))
         with contextlib.suppress(UnknownKey):  # an alarm says so
             families.append(await store.database.read(lambda connection: _ticket_fields(connection, store)))
         up.add_metric([], 1)
@@ -53,6 +66,47 @@ def _counters(counters: Mapping[tuple[str, str], int]) -> Iterable[Metric]:
             if found == name:
                 family.add_metric([value] if label else [], amount)
         yield family
+
+
+def _histograms(counters: Mapping[tuple[str, str], int]) -> Iterable[Metric]:
+    for name, meaning in HISTOGRAMS.items():
+        buckets, total = histogram_of(counters, name)
+        yield HistogramMetricFamily(name, meaning, buckets=buckets, sum_value=total)
+
+
+async def _redis_up(redis: Redis) -> Metric:
+    up = GaugeMetricFamily("deskbridge_redis_up", "Whether Redis answers.")
+    try:
+        await redis.ping()
+        up.add_metric([], 1)
+    except (RedisError, OSError):
+        up.add_metric([], 0)
+    return up
+
+
+def _disk(data_dir: Path) -> Metric:
+    free = GaugeMetricFamily("deskbridge_disk_free_bytes", "What is left on the disk of the data dir.")
+    with contextlib.suppress(OSError):
+        free.add_metric([], shutil.disk_usage(data_dir).free)
+    return free
+
+
+def _more_gauges(connection: Connection, now: datetime, real_now: datetime) -> list[Metric]:
+    workers = GaugeMetricFamily("deskbridge_workers", "Workers that live.")
+    alive = select(func.count()).select_from(worker).where(worker.c.seen_at > real_now - WORKER_GONE_AFTER)
+    workers.add_metric([], connection.execute(alive).scalar_one())
+    windows = GaugeMetricFamily("deskbridge_windows", "Customer service windows that are open.", labels=["state"])
+    opened = select(func.count()).select_from(conversation)
+    closing = now - WINDOW + MARGIN
+    for state, after, until in (
+        ("open", closing + CLOSING, now),
+        ("closing", closing, closing + CLOSING),
+    ):
+        within = (conversation.c.last_inbound_at > after) & (conversation.c.last_inbound_at <= until)
+        windows.add_metric([state], connection.execute(opened.where(within)).scalar_one())
+    size = GaugeMetricFamily("deskbridge_database_bytes", "Size of the database.")
+    size.add_metric([], connection.execute(text(_SIZE[connection.dialect.name])).scalar_one())
+    return [workers, windows, size]
 
 
 def _gauges(connection: Connection, now_seconds: float) -> list[Metric]:

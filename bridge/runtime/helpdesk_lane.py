@@ -534,6 +534,10 @@ async def _write(services: Services, lease: Lease, conversation_id: str, write: 
     again = await services.commit_outcome(lease, unit)
     services.files.remove(spare)
     label = "done" if not isinstance(outcome, RemoteFailure) else type(outcome).__name__
+    for effect in write.effects:
+        if label == "done" and effect.kind is EffectKind.POST_MESSAGE:
+            waited = moment.business - effect.created_at
+            services.metrics.observe("deskbridge_post_seconds", waited.total_seconds())
     services.metrics.count("deskbridge_effects_total", f"{write.effects[0].kind.value}:{label}", len(write.effects))
     return again
 

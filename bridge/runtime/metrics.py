@@ -37,6 +37,15 @@ COUNTERS: Mapping[str, tuple[str, str]] = {
 """Every counter: what it means, and the name of its label."""
 
 
+HISTOGRAMS: Mapping[str, str] = {
+    "deskbridge_post_seconds": "From a customer's message taken in to it standing on the ticket.",
+    "deskbridge_send_seconds": "From a reply taken over to Meta having accepted it, time on hold included.",
+}
+"""Every histogram. Business time."""
+BOUNDS = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0, 3600.0)
+_SUM = "sum"
+
+
 class WorkerMetrics:
     """Counts in memory; `flush` adds what is new to the shared counters."""
 
@@ -46,6 +55,14 @@ class WorkerMetrics:
     def count(self, name: str, label: str = "", amount: int = 1) -> None:
         """`name` is a metric, `label` one of its few values."""
         self._new[f"{name}|{label}"] += amount
+
+    def observe(self, name: str, seconds: float) -> None:
+        """`name` is a histogram. The sum is kept in whole milliseconds."""
+        for bound in BOUNDS:
+            if seconds <= bound:
+                self._new[f"{name}|{bound}"] += 1
+        self._new[f"{name}|+Inf"] += 1
+        self._new[f"{name}|{_SUM}"] += max(0, round(seconds * 1000))
 
     async def flush(self, redis: Redis) -> None:
         """Best effort: what cannot be written now goes along with the next flush."""
@@ -72,3 +89,9 @@ async def read_counters(redis: Redis) -> Mapping[tuple[str, str], int]:
         name, _, label = str(field, "ascii").partition("|") if isinstance(field, bytes) else field.partition("|")
         counters[name, label] = int(amount)
     return counters
+
+
+def histogram_of(counters: Mapping[tuple[str, str], int], name: str) -> tuple[list[tuple[str, float]], float]:
+    """(bound, count up to it) and the sum in seconds."""
+    buckets = [(str(bound), float(counters.get((name, str(bound)), 0))) for bound in (*BOUNDS, "+Inf")]
+    return buckets, counters.get((name, _SUM), 0) / 1000

@@ -227,7 +227,7 @@ async def _open_services(
                 ring_readers={rings.name: rings},
                 check_readiness=lambda: check_readiness(store, redis),
                 identify=lambda token: identify(store, token),
-                render_metrics=lambda: exposition.render(prometheus, store, redis),
+                render_metrics=lambda: exposition.render(prometheus, store, redis, data_dir=settings.data_dir),
                 metrics=metrics,
                 face=_build_face(
                     ApiContext(

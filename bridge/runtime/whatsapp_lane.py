@@ -366,6 +366,9 @@ async def _record(
 
     again = await services.commit_outcome(lease, unit)
     label = "done" if isinstance(outcome, Accepted) else type(outcome).__name__
+    if isinstance(outcome, Accepted):
+        waited = moment.business - step.effect.created_at
+        services.metrics.observe("deskbridge_send_seconds", waited.total_seconds())
     services.metrics.count("deskbridge_effects_total", f"{step.effect.kind.value}:{label}")
     return again
 
