@@ -498,11 +498,15 @@ def _for_data() -> "Settings":
 def _stay(settings: "Settings") -> None:
     """Prepare a process that stays: signals, logs, and a word on names that mean nothing."""
     from bridge.runtime import log
+    from bridge.runtime.sentry import SentryReports
     from bridge.runtime.settings import load_environment, unknown_variables
 
     # A SIGHUP that comes before anybody takes it waits, instead of ending the process.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
-    log.configure(settings.log_format)
+    dsn = settings.sentry_dsn
+    release = f"deskbridge@{version('deskbridge')}"
+    reports = None if dsn is None else SentryReports(dsn.get_secret_value(), release=release)
+    log.configure(settings.log_format, sentry=reports)
     for line in unknown_variables(load_environment(Path.cwd())):
         typer.echo(f"deskbridge: warning: {line}", err=True)
 

@@ -16,6 +16,8 @@ from typing import Literal, TextIO
 import structlog
 from structlog.typing import EventDict, WrappedLogger
 
+from bridge.runtime.sentry import SentryReports
+
 REDACTED = "[redacted]"
 FIELDS = frozenset(
     {
@@ -42,10 +44,16 @@ class _Static(str):
     __slots__ = ()
 
 
-def configure(log_format: Literal["console", "json"] | None = None, *, stream: TextIO | None = None) -> None:
+def configure(
+    log_format: Literal["console", "json"] | None = None,
+    *,
+    stream: TextIO | None = None,
+    sentry: SentryReports | None = None,
+) -> None:
     """Set up structlog, standard logging, warnings and the last-resort hooks of this process. May be called again.
 
-    `log_format` None: console on a terminal, else JSON. Lines go to `stream`, by default standard error.
+    `log_format` None: console on a terminal, else JSON. Lines go to `stream`, by default standard error; errors to
+    `sentry` as well.
     """
     out = stream or sys.stderr
     on_terminal = out.isatty()
@@ -55,6 +63,7 @@ def configure(log_format: Literal["console", "json"] | None = None, *, stream: T
             structlog.processors.add_log_level,
             _exceptions,
             redact,
+            *([] if sentry is None else [_Reporting(sentry)]),
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.dev.ConsoleRenderer(colors=on_terminal) if console else structlog.processors.JSONRenderer(),
         ],
@@ -73,6 +82,17 @@ def configure(log_format: Literal["console", "json"] | None = None, *, stream: T
     sys.excepthook = _uncaught
     threading.excepthook = _uncaught_in_thread
     sys.unraisablehook = _unraisable
+
+
+class _Reporting:
+    """A processor that hands on what it sees, redacted as it is."""
+
+    def __init__(self, sentry: SentryReports) -> None:
+        self._sentry = sentry
+
+    def __call__(self, _logger: WrappedLogger, _method: str, event_dict: EventDict) -> EventDict:
+        self._sentry.report(event_dict)
+        return event_dict
 
 
 def redact(_logger: WrappedLogger, _method: str, event_dict: EventDict) -> EventDict:

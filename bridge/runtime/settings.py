@@ -118,6 +118,7 @@ VARIABLES: tuple[Variable, ...] = (
         "how long contents of messages are kept before they are emptied; default 90",
         "use a number from 15 to 3650",
     ),
+    Variable("SENTRY_DSN", "where errors are reported to, without anybody's data; default none", "use Sentry's DSN"),
     Variable(
         "DESKBRIDGE_HOLD_HOURS",
         "how long a reply is held for a closed window before the agent is told; default 72",
@@ -227,6 +228,7 @@ class Settings(BaseModel):
     keep_days: int
     dead_letter_hours: int
     hold_hours: int
+    sentry_dsn: SecretStr | None
     window_warning_minutes: int
     language: str
     """One of `speech.LANGUAGES`."""
@@ -275,7 +277,7 @@ def load_environment(folder: Path, environ: Mapping[str, str] | None = None) -> 
     except (OSError, UnicodeDecodeError):
         raise SettingsError(f"{folder / '.env'} cannot be read: make it a readable text file, or remove it") from None
     helpdesk = own.get("DESKBRIDGE_HELPDESK") or written.get("DESKBRIDGE_HELPDESK") or registry.DEFAULT
-    prefixes = (*OUR_PREFIXES, *ACCOUNT_PREFIXES, registry.variable_prefix(helpdesk))
+    prefixes = (*OUR_PREFIXES, *ACCOUNT_PREFIXES, "SENTRY_", registry.variable_prefix(helpdesk))
     from_file = _read_named_files({name: value for name, value in written.items() if value is not None}, prefixes)
     return {name: value for name, value in (from_file | _read_named_files(own, prefixes)).items() if value.strip()}
 
@@ -337,6 +339,7 @@ def load_settings(environ: Mapping[str, str], *, accounts: bool = True) -> Setti
         reconcile_seconds=_number(environ, "DESKBRIDGE_RECONCILE_SECONDS", 120, 10, 86_400),
         dead_letter_hours=_number(environ, "DESKBRIDGE_DEAD_LETTER_HOURS", 72, 1, 720),
         keep_days=_number(environ, "DESKBRIDGE_KEEP_DAYS", 90, 15, 3650),
+        sentry_dsn=_sentry_dsn(environ),
         hold_hours=_number(environ, "DESKBRIDGE_HOLD_HOURS", 72, 1, 720),
         window_warning_minutes=_number(environ, "DESKBRIDGE_WINDOW_WARNING_MINUTES", 120, 5, 1380),
         language=_choice(environ, "DESKBRIDGE_LANGUAGE", LANGUAGES, ENGLISH),
@@ -489,6 +492,21 @@ def _log_format(environ: Mapping[str, str]) -> Literal["console", "json"] | None
             return "json"
         case _:
             raise _refused("DESKBRIDGE_LOG_FORMAT", "has a value that is not known")
+
+
+def _sentry_dsn(environ: Mapping[str, str]) -> SecretStr | None:
+    """`scheme://key@host/project`. What is no DSN is refused here, and not with the first error."""
+    dsn = environ.get("SENTRY_DSN", "").strip()
+    if not dsn:
+        return None
+    try:
+        parts = urlsplit(dsn)
+        whole = parts.scheme in ("http", "https") and parts.username and parts.hostname and parts.path.strip("/")
+    except ValueError:
+        whole = False
+    if not whole:
+        raise _refused("SENTRY_DSN", "is no DSN")
+    return SecretStr(dsn)
 
 
 def _clock_file(environ: Mapping[str, str], *, sandbox: bool) -> Path | None:

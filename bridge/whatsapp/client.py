@@ -228,6 +228,11 @@ class CloudApi:
             },
         )
 
+    async def forget_contact(self, bsuid: str) -> None:
+        """Strike somebody off Meta's contact book of our number (fact sheet 7.9). Harmless to repeat."""
+        params = {"messaging_product": "whatsapp", "bsuid": bsuid}
+        await self._read("DELETE", self._phone_number_id, "contact_book", params=params)
+
     async def _read(
         self,
         method: str,
@@ -236,13 +241,6 @@ class CloudApi:
         more_headers: Mapping[str, str] | None = None,
         **request: Any,
     ) -> Part:
-
-    async def forget_contact(self, bsuid: str) -> None:
-        """Strike somebody off Meta's contact book of our number (fact sheet 7.9). Harmless to repeat."""
-        params = {"messaging_product": "whatsapp", "bsuid": bsuid}
-        await self._read("DELETE", self._phone_number_id, "contact_book", params=params)
-
-    async def _read(self, method: str, *path: str, token: str | None = None, **request: Any) -> Part:
         """A call that may be repeated without harm; the set-up calls are of this kind as well."""
         response = await call(
             self._client,
