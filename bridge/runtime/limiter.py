@@ -103,6 +103,8 @@ class Buckets:
 
 NOTHING = Usage(0, 0, 0.0)
 BUCKETS_REMEMBERED = 1_000
+ARRIVAL_SPREAD_SECONDS = 1.0
+"""A far side counts calls as they arrive: one that was long on its way still counts when ours have begun anew."""
 GUESSED_SECONDS = 2.0
 """Until the far side's first answer its limits are guesses, and the next may be far higher."""
 
@@ -120,7 +122,9 @@ class HelpdeskBudget:
         self._learnt: dict[str, tuple[int, float]] = {}
 
     async def take(self, cause: str, draws: Sequence[Draw]) -> None:
-        wanted = [Bucket(draw.bucket, "window", draw.limit, float(draw.period_seconds)) for draw in draws]
+        wanted = [
+            Bucket(draw.bucket, "window", draw.limit, draw.period_seconds + ARRIVAL_SPREAD_SECONDS) for draw in draws
+        ]
         try:
             drawing = await self._buckets.take(wanted)
         except (RedisError, OSError):
