@@ -71,7 +71,7 @@ def event_of(redacted: Mapping[str, object], *, level: str) -> Any:
     }
     if types:
         # Sentry shows the last one first: what was raised, after what it came from.
-        values = [{"type": one, "value": ""} for one in reversed(types)]
+        values: list[dict[str, object]] = [{"type": one, "value": ""} for one in reversed(types)]
         if frames:
             values[-1] = {**values[-1], "stacktrace": {"frames": frames}}
         event["exception"] = {"values": values}
