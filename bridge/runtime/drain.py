@@ -322,6 +322,7 @@ class Drain:
             self._services.vault,
             shards=shards,
             now=self._services.clock.business_now(),
+            real_now=self._services.clock.real_now(),
             limit=EVENTS_AT_ONCE + len(self._rings),
         )
         return [entry for entry in entries if entry.id not in self._rings]
@@ -485,10 +486,10 @@ class Drain:
             async with self._ring_slots:
                 pause = await replies.answer_ring(self._services, lease, ring, ticket)
             if pause is not None:
-                due_at = self._services.clock.business_now() + pause
+                not_before_at = self._services.clock.real_now() + pause
                 ids = [entry.id for entry in ring.entries]
                 await self._services.commit_outcome(
-                    lease, lambda connection: inbox.wait(connection, ids, due_at=due_at)
+                    lease, lambda connection: inbox.wait(connection, ids, not_before_at=not_before_at)
                 )
         except (LeaseLost, StoreUnavailable):
             raise

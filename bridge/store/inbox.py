@@ -123,10 +123,10 @@ def insert_rows(connection: Connection, rows: Sequence[dict[str, Any]]) -> int:
 
 
 def load_due(
-    connection: Connection, vault: Vault, *, shards: Sequence[int], now: datetime, limit: int
+    connection: Connection, vault: Vault, *, shards: Sequence[int], now: datetime, real_now: datetime, limit: int
 ) -> list[InboxEntry]:
     """What waits on these shards, oldest first. A row that does not open is there with no body."""
-    rows = connection.execute(_DUE, {"shards": shards, "now": now, "limit": limit}).all()
+    rows = connection.execute(_DUE, {"shards": shards, "now": now, "real_now": real_now, "limit": limit}).all()
     try:
         return [_entry(row, vault) for row in rows]
     except UnknownKey as unknown:
@@ -142,6 +142,7 @@ _DUE = (
         (inbox.c.shard + 0).in_(bindparam("shards", expanding=True)),
         inbox.c.state == InboxState.NEW.value,
         inbox.c.due_at <= bindparam("now"),
+        or_(inbox.c.not_before_at.is_(None), inbox.c.not_before_at <= bindparam("real_now")),
     )
     .order_by(inbox.c.received_at, inbox.c.position, inbox.c.id)
     .limit(bindparam("limit"))
@@ -308,9 +309,9 @@ def take_again(connection: Connection, *, limit: int) -> int:
     ).rowcount
 
 
-def wait(connection: Connection, entry_ids: Sequence[str], *, due_at: datetime) -> None:
-    """Not now, through no fault of the event's own."""
-    connection.execute(update(inbox).where(inbox.c.id.in_(entry_ids)).values(due_at=due_at))
+def wait(connection: Connection, entry_ids: Sequence[str], *, not_before_at: datetime) -> None:
+    """Not now, through no fault of the event's own. Real time: however the clock is turned, the pause is as long."""
+    connection.execute(update(inbox).where(inbox.c.id.in_(entry_ids)).values(not_before_at=not_before_at))
 
 
 def bury(connection: Connection, entry_ids: Sequence[str], *, reason: str) -> None:

@@ -155,7 +155,12 @@ _NOW, _REAL_NOW = bindparam("now", type_=UtcMicroseconds), bindparam("real_now",
 # One look per shard that ends at the first row, however many wait.
 _WORK = select(shard.c.id).where(
     or_(
-        exists().where(inbox.c.state == "new", inbox.c.shard == shard.c.id, inbox.c.due_at <= _NOW),
+        exists().where(
+            inbox.c.state == "new",
+            inbox.c.shard == shard.c.id,
+            inbox.c.due_at <= _NOW,
+            or_(inbox.c.not_before_at.is_(None), inbox.c.not_before_at <= _REAL_NOW),
+        ),
         *(
             exists().where(
                 effect.c.state == state,

@@ -200,6 +200,7 @@ class InboxRow(SQLModel, table=True):
     received_at: datetime = _time()
     state: str
     due_at: datetime = _time()
+    not_before_at: datetime | None = _time_or_none()
     attempts: int = 0
     reason: str | None = None
 

@@ -391,7 +391,9 @@ def kept(settings: Settings, *keys: bytes) -> list[bytes]:
     with wiring.open_store(alone) as store:
         now = store.clock.business_now()
         entries = store.database.read_now(
-            lambda connection: inbox.load_due(connection, store.vault, shards=range(32), now=now, limit=100_000)
+            lambda connection: inbox.load_due(
+                connection, store.vault, shards=range(32), now=now, real_now=now, limit=100_000
+            )
         )
     return sorted(entry.body for entry in entries if entry.body is not None)
 

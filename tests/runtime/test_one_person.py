@@ -169,6 +169,7 @@ class Plant:
                 self.services.vault,
                 shards=range(SHARDS),
                 now=self.services.clock.business_now(),
+                real_now=self.services.clock.real_now(),
                 limit=100,
             )
         ):

@@ -29,9 +29,15 @@ def store(database: Database, vault: Vault) -> Inbox:
     return Inbox(database, vault, now=lambda: NOW)
 
 
-async def due(database: Database, vault: Vault, *, after: timedelta = timedelta(0)) -> list[InboxEntry]:
+async def due(
+    database: Database, vault: Vault, *, after: timedelta = timedelta(0), turned: timedelta = timedelta(0)
+) -> list[InboxEntry]:
+    """`after` by both clocks; `turned`: how far business time was turned beside."""
+    now = NOW + after
     return await database.read(
-        lambda connection: rows.load_due(connection, vault, shards=ALL_SHARDS, now=NOW + after, limit=100)
+        lambda connection: rows.load_due(
+            connection, vault, shards=ALL_SHARDS, now=now + turned, real_now=now, limit=100
+        )
     )
 
 
@@ -129,6 +135,17 @@ async def test_postponed_event_comes_back_and_dies_after_its_attempts(
         assert len(found) == (2 if attempt < MAX_ATTEMPTS else 1)
     [last] = await due(database, vault, after=SECOND)
     assert last.kind is InboxKind.RING
+
+
+@pytest.mark.parametrize("turned", [timedelta(0), timedelta(hours=-5), timedelta(hours=5)])
+async def test_ring_waits_as_long_however_the_clock_is_turned(
+    store: Inbox, database: Database, vault: Vault, turned: timedelta
+) -> None:
+    await store.insert([item("ring", kind=InboxKind.RING)])
+    [ring] = await due(database, vault)
+    await database.write(lambda connection: rows.wait(connection, [ring.id], not_before_at=NOW + SECOND))
+    assert await due(database, vault, turned=turned) == []
+    assert len(await due(database, vault, after=SECOND, turned=turned)) == 1
 
 
 async def test_status_of_an_unknown_message_waits_for_it_a_day(store: Inbox, database: Database, vault: Vault) -> None:

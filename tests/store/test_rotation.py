@@ -213,7 +213,12 @@ async def test_many_pages_are_all_seen(filled: Database) -> None:
     assert rewrite(filled, BOTH).rewritten["inbox.body"] == count + EVERY_VALUE["inbox.body"]
     entries = filled.read_now(
         lambda connection: inbox.load_due(
-            connection, Vault(MasterKeys([NEW]), index_key=OLD), shards=range(32), now=NOW, limit=count * 2
+            connection,
+            Vault(MasterKeys([NEW]), index_key=OLD),
+            shards=range(32),
+            now=NOW,
+            real_now=NOW,
+            limit=count * 2,
         )
     )
     assert {entry.body for entry in entries if entry.kind is InboxKind.STATUS} == {item.body for item in items}
@@ -225,13 +230,17 @@ async def test_event_under_an_unknown_key_is_no_dead_letter(filled: Database) ->
     filled.write_now(lambda connection: keyring.put_on_record(connection, NEW_NAME))
     blind = Vault(MasterKeys([OLD]), index_key=OLD)
     with pytest.raises(UnknownKey):
-        filled.read_now(lambda connection: inbox.load_due(connection, blind, shards=range(32), now=NOW, limit=9))
+        filled.read_now(
+            lambda connection: inbox.load_due(connection, blind, shards=range(32), now=NOW, real_now=NOW, limit=9)
+        )
 
 
 async def test_event_under_a_key_that_nobody_ever_used_is_damaged_and_stops_nobody(filled: Database) -> None:
     rewrite(filled, BOTH)
     blind = Vault(MasterKeys([OLD]), index_key=OLD)
-    entries = filled.read_now(lambda connection: inbox.load_due(connection, blind, shards=range(32), now=NOW, limit=9))
+    entries = filled.read_now(
+        lambda connection: inbox.load_due(connection, blind, shards=range(32), now=NOW, real_now=NOW, limit=9)
+    )
     assert entries
     assert [entry.body for entry in entries] == [None] * len(entries)
 

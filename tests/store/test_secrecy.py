@@ -178,7 +178,7 @@ def test_no_value_shows_itself_in_a_repr(tmp_path: Path) -> None:
         values = (
             contacts.load_address(connection, vault, contact.id),
             outbox.load_head(connection, vault, conversation_id=current.id, lane=Lane.HELPDESK),
-            inbox.load_due(connection, vault, shards=range(32), now=NOW, limit=9),
+            inbox.load_due(connection, vault, shards=range(32), now=NOW, real_now=NOW, limit=9),
             outbox.load_last_sends(connection, vault, current.id, limit=9),
         )
         assert all(values[:3])
