@@ -15,6 +15,8 @@ class Command(StrEnum):
     OPT_OUT = "opt-out"
     OPT_IN = "opt-in"
     RETRY_MEDIA = "retry media"
+    ASK_NUMBER = "ask number"
+    CONTACT = "contact"
     HELP = "help"
     """Anything else: answered by the list."""
 
@@ -28,8 +30,10 @@ DESCRIPTIONS = {
     ),
     Command.OPT_IN: phrase("put on record that the customer wants marketing messages; say when and how they agreed"),
     Command.RETRY_MEDIA: phrase("fetch the customer's files again that WhatsApp did not give out"),
+    Command.ASK_NUMBER: phrase("ask a customer who hides their number for it"),
+    Command.CONTACT: phrase("who the customer is; with the id of a helpdesk user behind it: it is that one"),
 }
-_WITH_WORDS = (Command.OPT_OUT, Command.OPT_IN)
+_WITH_WORDS = (Command.OPT_OUT, Command.OPT_IN, Command.CONTACT)
 """What follows is the agent's own words."""
 _DIRECTION_MARKS = re.compile("[\u200e\u200f\u061c\u202a-\u202e\u2066-\u2069]")
 """Unseen signs that come along when a command is copied from a text that runs from right to left."""

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import assert_never
 
-from bridge.domain import notes
+from bridge.domain import identity_notes, notes
 from bridge.domain.commands import Command, parse_command
 from bridge.domain.consent import ConsentAction
 from bridge.domain.customer_service_window import CustomerServiceWindow
@@ -103,6 +103,11 @@ class RetryMedia:
 
 
 @dataclass(frozen=True, slots=True)
+class AskNumber:
+    """Ask the customer for their number, by WhatsApp's own button."""
+
+
+@dataclass(frozen=True, slots=True)
 class HoldAgain:
     """The refused reply waits for the window and is sent anew then."""
 
@@ -144,6 +149,7 @@ Effect = (
     | DropHeld
     | Resend
     | RetryMedia
+    | AskNumber
     | HoldAgain
     | TryAgain
     | TryOtherForm
@@ -195,6 +201,9 @@ class AgentCommanded:
     words: str = field(default="", repr=False)
     """What the agent added to the command."""
     lost_file_count: int = 0
+    number: str | None = field(default=None, repr=False)
+    """The customer's, in digits, where it is known."""
+    contact_report: Note | str = field(default_factory=identity_notes.no_user_id, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,6 +302,14 @@ def _agent_commanded(window: CustomerServiceWindow, event: AgentCommanded, *, no
             return (AddNote(notes.opt_in_needs_words()),)
         case Command.OPT_IN:
             return (RecordConsent(ConsentAction.OPT_IN, event.words), AddNote(notes.opt_in_recorded()))
+        case Command.ASK_NUMBER if event.number is not None:
+            return (AddNote(identity_notes.number_known(event.number)),)
+        case Command.ASK_NUMBER if not window.is_open(now):
+            return (AddNote(identity_notes.number_not_asked()),)
+        case Command.ASK_NUMBER:
+            return (AskNumber(), AddNote(identity_notes.number_asked()))
+        case Command.CONTACT:
+            return (AddNote(event.contact_report),)
         case Command.RETRY_MEDIA:
             told = AddNote(notes.retrying_files(event.lost_file_count))
             return (RetryMedia(), told) if event.lost_file_count else (told,)

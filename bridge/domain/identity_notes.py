@@ -75,3 +75,114 @@ def number_not_written(speech: Speech, *, code: str) -> str:
         "\nReplies reach the customer all the same. If another user has the number, merge the two in the helpdesk.",
         code=code,
     )
+
+
+@note
+def number_changed(speech: Speech, *, old: str | None, new: str | None) -> str:
+    if new is None:
+        return speech.say(
+            "WhatsApp gave this customer a new id, and hides their new number, if they have one. Replies go to the new "
+            "id; to ask for the number, write a private note: /wa ask number"
+        )
+    if old is None:
+        return speech.say("The customer's WhatsApp number changed to +{new}. Replies go there from now on.", new=new)
+    return speech.say(
+        "The customer's WhatsApp number changed from +{old} to +{new}. Replies go to the new one from now on.",
+        old=old,
+        new=new,
+    )
+
+
+@note
+def security_code_changed(speech: Speech) -> str:
+    return speech.say(
+        "WhatsApp says that this customer's security code changed: a new phone, or WhatsApp installed anew. If you are "
+        "to share something confidential, make sure first whom you are writing with."
+    )
+
+
+@note
+def ask_for_number(speech: Speech) -> str:
+    """What the customer reads above the button."""
+    return speech.say("To help you further we would like to know your phone number. Would you share it with us?")
+
+
+@note
+def number_asked(speech: Speech) -> str:
+    return speech.say(
+        "The customer is asked for their number. If they share it, it stands here, and the helpdesk user gets it."
+    )
+
+
+@note
+def number_not_asked(speech: Speech) -> str:
+    return speech.say(
+        "The customer was not asked for their number: the 24-hour customer service window is closed. Try again once "
+        "the customer has written."
+    )
+
+
+@note
+def number_known(speech: Speech, number: str) -> str:
+    return speech.say("The customer's number is known already: +{number}. They were not asked.", number=number)
+
+
+@note
+def who_it_is(
+    speech: Speech, *, number: str | None, hides_number: bool, former: Sequence[str], user: str | None, is_ours: bool
+) -> str:
+    lines = [
+        speech.say("WhatsApp number: hidden. To ask for it, write a private note: /wa ask number")
+        if hides_number
+        else speech.say("WhatsApp number: +{number}", number=number)
+    ]
+    if former:
+        lines.append(speech.say("Earlier: {numbers}", numbers=", ".join(f"+{one}" for one in former)))
+    if user is None:
+        lines.append(speech.say("Helpdesk user: none yet"))
+    elif is_ours:
+        lines.append(speech.say("Helpdesk user: {user}, made for this WhatsApp customer", user=user))
+    else:
+        lines.append(speech.say("Helpdesk user: {user}, who was there before", user=user))
+    lines.append(speech.say("If it is somebody else, write a private note with their id: /wa contact ID"))
+    return "\n".join(lines)
+
+
+@note
+def no_user_id(speech: Speech) -> str:
+    return speech.say("Write the id of a helpdesk user behind the command, like: /wa contact 361000111")
+
+
+@note
+def is_that_user(speech: Speech, user: str) -> str:
+    return speech.say("The customer is helpdesk user {user}.", user=user)
+
+
+@note
+def becomes_that_user(speech: Speech, made: str, user: str) -> str:
+    return speech.say(
+        "The customer is helpdesk user {user}. User {made}, made for WhatsApp, is merged into them; you are told here "
+        "if the helpdesk refuses.",
+        user=user,
+        made=made,
+    )
+
+
+@note
+def is_that_user_from_now_on(speech: Speech, former: str, user: str) -> str:
+    return speech.say(
+        "From now on what the customer writes is helpdesk user {user}'s. User {former} stays as it is, and so does the "
+        "requester of this ticket: change both by hand if you like.",
+        user=user,
+        former=former,
+    )
+
+
+@note
+def ambiguous(speech: Speech, users: Sequence[str], *, made: str) -> str:
+    return speech.say(
+        "Several helpdesk users may be this customer, by their number: {users}. So that nobody reads what is not "
+        "theirs, a new one was made: {made}.\nIf the customer is one of them, write a private note: /wa contact ID",
+        users=", ".join(users),
+        made=made,
+    )

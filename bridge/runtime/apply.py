@@ -6,10 +6,11 @@ from typing import assert_never
 
 from sqlalchemy import Connection
 
-from bridge.domain import notes
+from bridge.domain import identity_notes, notes
 from bridge.domain.consent import ConsentEntry, ConsentSource
 from bridge.domain.decide import (
     AddNote,
+    AskNumber,
     Decision,
     DropHeld,
     GiveUp,
@@ -132,6 +133,17 @@ def apply(
                         now=moment.business,
                         held_until=held_until if held else None,
                     )
+            case AskNumber():
+                add_send(
+                    connection,
+                    services,
+                    current,
+                    Outbound("request_contact_info", _asked(connection, services, subject), None),
+                    kind=EffectKind.ASK_NUMBER,
+                    ticket_id=subject.ticket_id,
+                    held_until=None,
+                    moment=moment,
+                )
             case RetryMedia():
                 media.retry_lost(connection, current.id, now=moment.business)
             case HoldAgain():
@@ -176,6 +188,12 @@ def _customer_waits(services: Services, current: Conversation, decision: Decisio
         current.unanswered_since_at = decision.window.last_inbound_at
     if current.look_at is None:
         current.look_at = first_look_at(decision.window, warn_before=services.rules.warn_before)
+
+
+def _asked(connection: Connection, services: Services, subject: Subject) -> str:
+    """In the language of whoever asks: it is what they would write."""
+    language = conversations.load_language(connection, subject.ticket_id) if subject.ticket_id else None
+    return identity_notes.ask_for_number().told(services.languages.speech(language))
 
 
 def add_send(

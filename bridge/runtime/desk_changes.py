@@ -96,7 +96,7 @@ async def perform(services: Services, lease: Lease, change: DeskChange) -> bool:
         current = conversations.load(connection, change.effect.conversation_id)
         if failure is None:
             gates.reopen_gate(connection, services, HELPDESK_SCOPE, started_at=started_at)
-            _record_done(connection, services, change)
+            _record_done(connection, services, current, change)
             again = True
         else:
             again = _record_failure(connection, services, current, change, failure, moment)
@@ -136,8 +136,10 @@ def _said_on_both(services: Services) -> str:
     return identity_notes.tickets_merged().told(services.languages.speech(None))
 
 
-def _record_done(connection: Connection, services: Services, change: DeskChange) -> None:
+def _record_done(connection: Connection, services: Services, current: Conversation, change: DeskChange) -> None:
     outbox.set_state(connection, [change.effect.id], EffectState.DONE)
+    if change.what.get("adopts") and current.requester_id == change.what["loser"]:
+        current.requester_id, current.requester_origin = change.what["into"], "adopted"
     if change.effect.kind is EffectKind.MERGE_TICKETS:
         merged = conversations.find_ticket(connection, channel_id=services.channel.id, remote_id=change.what["ticket"])
         if merged is not None:

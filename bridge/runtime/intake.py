@@ -97,7 +97,7 @@ class Wishes:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """A change of a customer's ids with the row it came in."""
+    """What WhatsApp itself says of a customer, with the row it came in."""
 
     entry: InboxEntry
     notice: SystemNotice
@@ -153,7 +153,7 @@ def sort_entries(entries: Sequence[InboxEntry], *, phone_number_id: str) -> Sort
                 found.letters.setdefault(sender, []).append(Letter(entry, translated))
             case StatusUpdate():
                 found.reports.append(Report(entry, translated))
-            case SystemNotice(changes_ids=True):
+            case SystemNotice(says_something=True):
                 found.notices.append(Notice(entry, translated))
             case SystemNotice():
                 found.news.append((entry, translated))

@@ -9,19 +9,19 @@ from typing import Any
 import orjson
 from sqlalchemy import Connection
 
-from bridge.domain import notes
+from bridge.domain import identity_notes, notes
 from bridge.domain.commands import Command, parse_command, words_after
 from bridge.domain.decide import AgentCommanded, AgentReplied, Decision, decide
 from bridge.domain.outgoing import MARKUP_LIMIT, OutgoingFile, name_of, read_words, without_quote
 from bridge.domain.speech import Note
 from bridge.domain.text import html_to_whatsapp
-from bridge.runtime import merges
+from bridge.runtime import contact_command, merges
 from bridge.runtime.apply import Subject, add_note, apply
 from bridge.runtime.gates import close_gate, find_closed, next_try_at, reopen_gate
 from bridge.runtime.merges import ticket_index
 from bridge.runtime.services import HELPDESK_SCOPE, WHATSAPP_SCOPE, Moment, Services
 from bridge.runtime.told import Told, unpacked
-from bridge.store import channels, consents, conversations, inbox, media, messages, outbox
+from bridge.store import channels, consents, contacts, conversations, inbox, media, messages, outbox
 from bridge.store.conversations import Conversation, Ticket
 from bridge.store.inbox import InboxEntry
 from bridge.store.leases import Lease
@@ -426,4 +426,8 @@ def _commanded(
     )
     resendable = outbox.load_resendable(connection, services.vault, conversation_id=current.id, ticket_id=ticket.id)
     lost = media.count_lost(connection, current.id)
-    return AgentCommanded(command, held, len(resendable), report, words, lost)
+    number = contacts.load_address(connection, services.vault, current.contact_id).number
+    who = identity_notes.no_user_id()
+    if command is Command.CONTACT:
+        who = contact_command.answer(connection, services, current, words, moment)
+    return AgentCommanded(command, held, len(resendable), report, words, lost, number, who)

@@ -160,6 +160,8 @@ def _payload(kind: EffectKind, outbound: Outbound, moment: Moment) -> Payload | 
             content = outbound.content or {}
             uploaded = uploaded_of(content, now=moment.business)
             return None if uploaded is None else payload_of(content, uploaded)
+        case EffectKind.ASK_NUMBER:
+            return payloads.request_contact_info(outbound.text)
         case _:
             raise AssertionError(f"{kind} does not go to WhatsApp")
 

@@ -597,7 +597,8 @@ def move_identities(connection: Connection, *, from_id: str, to_id: str) -> None
     """Everything by which one contact is known is the other's, and what they said of marketing holds for both."""
     for table in OF_CONTACT:
         connection.execute(update(table).where(table.c.contact_id == from_id).values(contact_id=to_id))
-    connection.execute(update(contact).where(contact.c.id == from_id).values(merged_into=to_id))
+    # Only where it led stays of it: whoever forgets the other one forgets everything.
+    connection.execute(update(contact).where(contact.c.id == from_id).values(merged_into=to_id, name=None))
 
 
 def give_name(connection: Connection, vault: Vault, *, from_id: str, to_id: str) -> None:

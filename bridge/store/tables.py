@@ -98,6 +98,7 @@ class EffectKind(StrEnum):
     SEND_TEXT = "send_text"
     SEND_MEDIA = "send_media"
     SEND_TEMPLATE = "send_template"
+    ASK_NUMBER = "ask_number"
     MERGE_REQUESTERS = "merge_requesters"
     """Two helpdesk users are one person."""
     MERGE_TICKETS = "merge_tickets"

@@ -10,6 +10,7 @@ from urllib.parse import urljoin
 
 import httpx
 
+from bridge.domain.identity import recipient_of
 from bridge.domain.model import Bsuid, PhoneNumberId, WaId, Wamid
 from bridge.whatsapp.failures import error_for_read, error_for_send
 from bridge.whatsapp.payloads import Payload
@@ -262,12 +263,11 @@ class CloudApi:
 
 
 def _recipient(wa_id: str | None, bsuid: str | None) -> dict[str, str]:
-    if wa_id:
+    chosen = recipient_of(wa_id=wa_id, bsuid=bsuid)
+    if chosen.to is not None:
         # Without the plus Meta would put the country code of our own number in front.
-        return {"to": f"+{wa_id}"}
-    if bsuid:
-        return {"recipient": bsuid}
-    raise ValueError("a message needs a wa_id or a BSUID")
+        return {"to": f"+{chosen.to}"}
+    return {"recipient": chosen.recipient or ""}
 
 
 def _form_head(boundary: str, mime_type: str) -> bytes:

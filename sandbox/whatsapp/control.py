@@ -47,6 +47,7 @@ class CustomerControl:
             Route("/customers/messages", self._write_many, methods=["POST"]),
             Route("/customers/{id}", self._show, methods=["GET"]),
             Route("/customers/{id}", self._change, methods=["POST"]),
+            Route("/customers/{id}/number", self._renumber, methods=["POST"]),
             Route("/customers/{id}/messages", self._thread, methods=["GET"]),
             Route("/customers/{id}/messages", self._write, methods=["POST"]),
             Route("/customers/{id}/read", self._read, methods=["POST"]),
@@ -97,6 +98,22 @@ class CustomerControl:
         if customer.stopped_marketing != had_stopped:
             self._network.preference_changed(customer)
         self._network.phone_changed(customer)
+        return Json(self._described(customer))
+
+    async def _renumber(self, request: Request) -> Response:
+        """`{"wa_id", "hidden": false, "told": true}`: the customer has another number, and WhatsApp tells it."""
+        customer = self._customer(request.path_params["id"])
+        wish = await object_of(request)
+        try:
+            self._network.change_number(
+                self._account(wish.get("phone_number_id")),
+                customer,
+                wa_id=str(wish.get("wa_id", "")),
+                hidden=wish.get("hidden") is True,
+                told=wish.get("told") is not False,
+            )
+        except ValueError as error:
+            raise HTTPException(409, str(error)) from error
         return Json(self._described(customer))
 
     async def _thread(self, request: Request) -> Response:

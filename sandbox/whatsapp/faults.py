@@ -88,6 +88,12 @@ SWITCHES: dict[str, Switch] = {
     "username_at_sign": Switch(False, "Usernames come with a leading @."),
     "timestamp_milliseconds": Switch(False, "Timestamps of inbound messages come in milliseconds (seen in the wild)."),
     "bsuid_in_from": Switch(False, "A hidden number's BSUID comes in `from` and `wa_id` too (seen in the wild)."),
+    "number_spelt_otherwise": Switch(
+        False,
+        "Webhooks spell a number the other way: Brazil's ninth digit, Mexico's 1, Argentina's 9.",
+    ),
+    "parent_ids": Switch(False, "Webhooks bear parent BSUIDs beside the BSUIDs (managed businesses only)."),
+    "previous_user_id": Switch(True, "A change of number names the BSUID of before (since August 2026)."),
     "omit_context_from": Switch(False, "A quote's context has no `from` (unconfirmed)."),
     # templates
     "review_seconds": Switch(3.0, "How long Meta reviews a template, by the sandbox's clock."),

@@ -5,7 +5,7 @@ import secrets
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -559,6 +559,35 @@ class Network:
         self._book.add(customer)
         self._notify("customers")
         return customer
+
+    def change_number(self, account: Account, customer: Customer, *, wa_id: str, hidden: bool, told: bool) -> None:
+        """A new number, and so a new BSUID; `hidden`: Meta tells the BSUID alone; `told` False: it tells nothing (yet).
+
+        Raises ValueError when the number is taken or makes no sense.
+        """
+        digits = "".join(filter(str.isdigit, wa_id))
+        if not 7 <= len(digits) <= 15:
+            raise ValueError("wa_id must have 7 to 15 digits")
+        before = replace(customer)
+        self._book.renumber(customer, wa_id=digits, user_id=new_user_id(digits))
+        customer.hidden_number = hidden
+        self._notify("customers")
+        if not told:
+            return
+        message = Message(
+            wamid=new_wamid(before.wa_id, outbound=False),
+            direction="in",
+            customer=customer.id,
+            phone_number_id=account.phone_number_id,
+            type="system",
+            content={"type": "system"},
+            at=self._clock.timestamp(),
+            status="queued",
+            text="",
+        )
+        self._book.messages[message.wamid] = message
+        value = payloads.id_change(account, customer, message, self._faults, before=before, hidden=hidden)
+        self._tell([Update(account, "messages", value, inbound=message.wamid, cause="number changed")])
 
     def thread(self, customer: Customer) -> list[dict[str, Any]]:
         """What the phone shows, oldest first."""

@@ -4,7 +4,7 @@ from typing import Any
 
 from sandbox.whatsapp.errors import webhook_error
 from sandbox.whatsapp.faults import WhatsAppFaults
-from sandbox.whatsapp.people import Account, Customer, Message
+from sandbox.whatsapp.people import Account, Customer, Message, spellings
 
 WITHOUT_CONTACTS = ("system",)
 
@@ -21,21 +21,55 @@ def _contact(customer: Customer, faults: WhatsAppFaults, *, username: bool, phon
         if username and customer.username:
             contact["profile"]["username"] = ("@" if faults.on("username_at_sign") else "") + customer.username
     if phone:
-        contact["wa_id"] = customer.wa_id
+        contact["wa_id"] = _spelt(customer.wa_id, faults)
     elif faults.on("bsuid_in_from"):
         contact["wa_id"] = customer.user_id
     contact["user_id"] = customer.user_id
+    if faults.on("parent_ids"):
+        contact["parent_user_id"] = parent_of(customer.user_id)
     return contact
+
+
+def parent_of(user_id: str) -> str:
+    """The BSUID that all portfolios of an enterprise share (fact sheet WhatsApp 8.2)."""
+    return user_id.replace(".", ".ENT.", 1)
+
+
+def _spelt(wa_id: str, faults: WhatsAppFaults) -> str:
+    return spellings(wa_id)[-1] if faults.on("number_spelt_otherwise") else wa_id
+
+
+def id_change(
+    account: Account, customer: Customer, message: Message, faults: WhatsAppFaults, *, before: Customer, hidden: bool
+) -> dict[str, Any]:
+    """The `value` of the system message that tells a new number, or a new BSUID alone (fact sheet WhatsApp 1.6.2)."""
+    system: dict[str, Any] = {"type": "user_changed_user_id", "user_id": customer.user_id}
+    item: dict[str, Any] = {"id": message.wamid, "timestamp": str(int(message.at)), "type": "system", "system": system}
+    if hidden or faults.on("previous_user_id"):
+        system["previous_user_id"] = before.user_id
+    if faults.on("parent_ids"):
+        system["parent_user_id"] = parent_of(customer.user_id)
+        system["previous_parent_user_id"] = parent_of(before.user_id)
+    if not hidden:
+        item["from"] = before.wa_id
+        system |= {
+            "type": "user_changed_number",
+            "wa_id": customer.wa_id,
+            "body": f"User {customer.name} changed from {before.wa_id} to {customer.wa_id}",
+        }
+    return {**_value(account), "messages": [item]}
 
 
 def inbound(account: Account, customer: Customer, message: Message, faults: WhatsAppFaults) -> dict[str, Any]:
     """The `value` of a webhook that tells a customer's message."""
     item: dict[str, Any] = {}
     if not customer.hidden_number:
-        item["from"] = customer.wa_id
+        item["from"] = _spelt(customer.wa_id, faults)
     elif faults.on("bsuid_in_from"):
         item["from"] = customer.user_id
     item["from_user_id"] = customer.user_id
+    if faults.on("parent_ids"):
+        item["from_parent_user_id"] = parent_of(customer.user_id)
     item["id"] = message.wamid
     item["timestamp"] = str(int(message.at * (1000 if faults.on("timestamp_milliseconds") else 1)))
     if message.context:

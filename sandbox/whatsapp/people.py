@@ -109,9 +109,17 @@ class Book:
         self._by_number[customer.wa_id] = customer.id
         self._by_user_id[customer.user_id] = customer.id
 
+    def renumber(self, customer: Customer, *, wa_id: str, user_id: str) -> None:
+        """The customer is another number and BSUID from now on. Raises ValueError when one is somebody else's."""
+        if self._by_number.get(wa_id, customer.id) != customer.id:
+            raise ValueError("another customer has this number")
+        del self._by_number[customer.wa_id], self._by_user_id[customer.user_id]
+        customer.wa_id, customer.user_id = wa_id, user_id
+        self.add(customer)
+
     def by_number(self, digits: str) -> Customer | None:
         """Whom Meta reaches by a number (Brazil's ninth digit and Mexico's 1 may differ, fact sheet WhatsApp 8.1)."""
-        for spelling in spellings(digits):
+        for spelling in spellings(digits) if not digits.startswith("54") else [digits]:
             if (found := self._by_number.get(spelling)) is not None:
                 return self.customers[found]
         return None
@@ -139,6 +147,10 @@ def spellings(digits: str) -> list[str]:
         return [digits, "52" + digits[3:]]
     if digits.startswith("52") and len(digits) == 12:
         return [digits, "521" + digits[2:]]
+    if digits.startswith("549") and len(digits) == 13:
+        return [digits, "54" + digits[3:]]
+    if digits.startswith("54") and len(digits) == 12:
+        return [digits, "549" + digits[2:]]
     return [digits]
 
 

@@ -13,6 +13,7 @@ from bridge.domain.decide import (
     AddNote,
     AgentCommanded,
     AgentReplied,
+    AskNumber,
     ClosedWindowPolicy,
     CustomerWrote,
     DeliveryRefused,
@@ -247,6 +248,17 @@ def test_agent_never_wonders_what_became_of_a_reply(
 def test_every_command_is_answered_by_one_note(window: CustomerServiceWindow, command: Command) -> None:
     found = effects(window, AgentCommanded(command, held_count=2, resendable_count=3, status_report="the report"))
     assert note_in(found)
+
+
+def test_number_is_asked_for_where_it_is_hidden_and_the_window_open() -> None:
+    found = effects(OPEN, AgentCommanded(Command.ASK_NUMBER, 0, 0, ""))
+    assert AskNumber() in found
+    closed = effects(CLOSED, AgentCommanded(Command.ASK_NUMBER, 0, 0, ""))
+    assert AskNumber() not in closed
+    assert "window is closed" in note_in(closed)
+    known = effects(OPEN, AgentCommanded(Command.ASK_NUMBER, 0, 0, "", number="351910000111"))
+    assert AskNumber() not in known
+    assert "+351910000111" in note_in(known)
 
 
 def test_status_is_the_report() -> None:
