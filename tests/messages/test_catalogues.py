@@ -80,6 +80,7 @@ SAMPLES: Mapping[object, Sequence[object]] = {
     str: (SAID, failures.FAILURES[190].admin, "", "empty"),
     int: (0, 1, 2, 5, 11, 100),
     bool: (True, False),
+    str | None: (SAID, None),
     datetime: (NOW,),
     datetime | None: (NOW, None),
     timedelta: (72 * HOUR,),
