@@ -268,11 +268,15 @@ class FileLimits:
 
 @dataclass(frozen=True, slots=True)
 class Draw:
-    """One call draws one token from each bucket it names."""
+    """One call draws one token from each bucket it names.
+
+    `shared`: the account's other apps draw from it as well, so that only a share of it is ours to use.
+    """
 
     bucket: str
     limit: int
     period_seconds: int
+    shared: bool = True
 
 
 class Budget(Protocol):

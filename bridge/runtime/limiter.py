@@ -110,11 +110,16 @@ GUESSED_SECONDS = 2.0
 
 
 class HelpdeskBudget:
-    """`connectors.interface.Budget` over the shared buckets."""
+    """`connectors.interface.Budget` over the shared buckets.
 
-    def __init__(self, buckets: Buckets, metrics: WorkerMetrics) -> None:
+    `share`: how much of what others draw from as well is ours, above 0 and up to 1; the rest is left to them.
+    """
+
+    def __init__(self, buckets: Buckets, metrics: WorkerMetrics, *, share: float = 1.0) -> None:
         self._buckets = buckets
         self._metrics = metrics
+        self._share = share
+        self._unshared: dict[str, None] = {}
         self._own: dict[str, throttle.RollingWindow] = {}
         self._closed_until: dict[str, float] = {}
         self._usage: dict[str, Usage] = {}
@@ -122,8 +127,19 @@ class HelpdeskBudget:
         self._learnt: dict[str, tuple[int, float]] = {}
 
     async def take(self, cause: str, draws: Sequence[Draw]) -> None:
+        for draw in draws:
+            if not draw.shared:
+                self._unshared[draw.bucket] = None
+        while len(self._unshared) > BUCKETS_REMEMBERED:
+            self._unshared.pop(next(iter(self._unshared)))
         wanted = [
-            Bucket(draw.bucket, "window", draw.limit, draw.period_seconds + ARRIVAL_SPREAD_SECONDS) for draw in draws
+            Bucket(
+                draw.bucket,
+                "window",
+                self._ours(draw.bucket, draw.limit),
+                draw.period_seconds + ARRIVAL_SPREAD_SECONDS,
+            )
+            for draw in draws
         ]
         try:
             drawing = await self._buckets.take(wanted)
@@ -139,6 +155,10 @@ class HelpdeskBudget:
                 wait = min(wait, GUESSED_SECONDS)
             raise RateLimited("ours" if blocking is None else blocking.name, after_seconds=wait)
         self._metrics.count("deskbridge_helpdesk_calls_total", cause)
+
+    def _ours(self, bucket: str, limit: int) -> int:
+        """Of any limit at all one call is ours."""
+        return limit if bucket in self._unshared else min(limit, max(1, round(limit * self._share)))
 
     def _remember(self, usage: Mapping[str, Usage]) -> None:
         self._drawn_at = time.monotonic()
@@ -166,6 +186,9 @@ class HelpdeskBudget:
         return 0.0, None
 
     async def learn(self, bucket: str, *, limit: int, remaining: int, reset_seconds: float) -> None:
+        """What the others may draw is no more left to us than it is part of our limit."""
+        others = limit - self._ours(bucket, limit)
+        limit, remaining = limit - others, max(0, remaining - others)
         now = time.monotonic()
         known_limit, known_at = self._learnt.get(bucket, (None, 0.0))
         if limit == known_limit and remaining > limit / 2 and now < known_at + LEARN_EVERY_SECONDS:

@@ -109,6 +109,11 @@ VARIABLES: tuple[Variable, ...] = (
         "use a number from 10 to 86400",
     ),
     Variable(
+        "DESKBRIDGE_HELPDESK_SHARE",
+        "percent of the helpdesk's calls a minute that are ours, the rest is left to your other apps; default 80",
+        "use a number from 1 to 100",
+    ),
+    Variable(
         "DESKBRIDGE_DEAD_LETTER_HOURS",
         "how long an effect is retried before it becomes a dead letter; default 72",
         "use a number from 1 to 720",
@@ -226,6 +231,7 @@ class Settings(BaseModel):
     """None: whatever fits the terminal."""
     reconcile_seconds: int
     keep_days: int
+    helpdesk_share_percent: int
     dead_letter_hours: int
     hold_hours: int
     sentry_dsn: SecretStr | None
@@ -337,6 +343,7 @@ def load_settings(environ: Mapping[str, str], *, accounts: bool = True) -> Setti
         clock_file=_clock_file(environ, sandbox=sandbox),
         log_format=_log_format(environ),
         reconcile_seconds=_number(environ, "DESKBRIDGE_RECONCILE_SECONDS", 120, 10, 86_400),
+        helpdesk_share_percent=_number(environ, "DESKBRIDGE_HELPDESK_SHARE", 80, 1, 100),
         dead_letter_hours=_number(environ, "DESKBRIDGE_DEAD_LETTER_HOURS", 72, 1, 720),
         keep_days=_number(environ, "DESKBRIDGE_KEEP_DAYS", 90, 15, 3650),
         sentry_dsn=_sentry_dsn(environ),

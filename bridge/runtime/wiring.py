@@ -245,7 +245,9 @@ async def open_workshop(settings: Settings, store: Store) -> AsyncIterator[Works
     field_ids = field_ids_of(kept_settings(store, channel))
     redis = open_redis(settings)
     metrics = WorkerMetrics()
-    budget = HelpdeskBudget(Buckets(redis, scope=f"helpdesk:{channel.id}"), metrics)
+    budget = HelpdeskBudget(
+        Buckets(redis, scope=f"helpdesk:{channel.id}"), metrics, share=settings.helpdesk_share_percent / 100
+    )
     bell = Bell(redis, redis_url=settings.redis_url.get_secret_value())
     try:
         async with (

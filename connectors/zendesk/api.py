@@ -43,7 +43,7 @@ _Model = TypeVar("_Model", bound=wire.Wire)
 
 
 def ticket_draw(ticket_id: TicketId) -> Draw:
-    return Draw(f"ticket:{ticket_id}", TICKET_WRITES, TICKET_WRITES_PERIOD_SECONDS)
+    return Draw(f"ticket:{ticket_id}", TICKET_WRITES, TICKET_WRITES_PERIOD_SECONDS, shared=False)
 
 
 @dataclass(slots=True)

@@ -37,7 +37,10 @@ class People:
                 f"/users/{requester}",
                 cause="update_requester",
                 content=translate.encoded({"user": {"external_id": external_id}}),
-                draws=(USERS_UPDATE, Draw(f"user:{requester}", _USER_WRITES, _USER_WRITES_PERIOD_SECONDS)),
+                draws=(
+                    USERS_UPDATE,
+                    Draw(f"user:{requester}", _USER_WRITES, _USER_WRITES_PERIOD_SECONDS, shared=False),
+                ),
             )
         if refused is not None:
             raise refused

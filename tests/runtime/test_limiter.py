@@ -356,3 +356,31 @@ async def test_limits_that_are_guesses_make_nobody_wait_long(budget: HelpdeskBud
 
 async def test_nobody_waits_for_company_while_redis_is_away(lonely: HelpdeskBudget) -> None:
     assert pause(lonely) == 0
+
+
+async def test_share_of_what_others_draw_from_is_left_to_them_and_what_is_ours_alone_is_used_whole(
+    buckets: Buckets,
+) -> None:
+    budget = HelpdeskBudget(buckets, WorkerMetrics(), share=0.8)
+    shared, own = Draw("account", 10, 60), Draw("ticket:1", 9, 600, shared=False)
+    for _ in range(8):
+        await budget.take("add_comment", [shared, own])
+    with pytest.raises(RateLimited) as limited:
+        await budget.take("add_comment", [shared, own])
+    assert limited.value.limit == "account"
+    await budget.take("add_comment", [own])
+    with pytest.raises(RateLimited):
+        await budget.take("add_comment", [own])
+
+
+@pytest.mark.parametrize(("remaining", "left"), [(100, 80), (60, 40), (21, 1), (20, 0), (3, 0)])
+async def test_of_what_the_far_side_says_is_left_the_others_part_is_not_ours(
+    buckets: Buckets, remaining: int, left: int
+) -> None:
+    budget = HelpdeskBudget(buckets, WorkerMetrics(), share=0.8)
+    draw = Draw("account", 100, 60)
+    await budget.learn("account", limit=100, remaining=remaining, reset_seconds=60)
+    for _ in range(left):
+        await budget.take("add_comment", [draw])
+    with pytest.raises(RateLimited):
+        await budget.take("add_comment", [draw])
