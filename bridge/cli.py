@@ -397,6 +397,43 @@ def contacts_erase(
         typer.echo(f"far sides: {done.helpdesk_users} helpdesk user(s), {done.contact_book} in Meta's contact book")
 
 
+@app.command()
+def backup(
+    target: Annotated[Path, typer.Argument(help="A file that is made for it.", metavar="FILE")], as_json: Json = False
+) -> None:
+    """Write the whole installation into a file, while all runs. The keys are not in it: keep them apart."""
+    settings = _for_data()
+    from bridge.runtime import backup as backup_role
+
+    _print_saved(backup_role.save(settings, target), f"{target} holds", as_json=as_json)
+
+
+@app.command()
+def restore(
+    source: Annotated[Path, typer.Argument(help="A file that `backup` wrote.", metavar="FILE")],
+    as_read: Annotated[
+        bool,
+        typer.Option("--as-read", help="What stands on tickets by now counts as dealt with: it is not sent again."),
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Fill an empty database, of either kind, from a backup. Stop everything first."""
+    settings = _for_data()
+    settings.encryption_keys()
+    from bridge.runtime import backup as backup_role
+
+    _print_saved(backup_role.restore(settings, source, as_read=as_read), "restored:", as_json=as_json)
+
+
+def _print_saved(saved: object, what: str, *, as_json: bool) -> None:
+    if as_json:
+        _print_json(saved)
+        return
+    values = _plain(saved)
+    rows = sum(values["rows"].values())
+    typer.echo(f"{what} {rows} row(s) of {len(values['rows'])} tables, {values['files']} file(s)")
+
+
 @tokens.command("create")
 def tokens_create(
     name: Annotated[str, typer.Argument(help="Whom it is for; the audit shows it.", metavar="NAME")],
@@ -555,7 +592,7 @@ def _print_count(count: int, what: str, *, as_json: bool) -> None:
     typer.echo(json.dumps({"count": count}) if as_json else f"{count} {what}")
 
 
-def _plain(value: Any) -> dict[str, object]:
+def _plain(value: Any) -> dict[str, Any]:
     return asdict(value)
 
 

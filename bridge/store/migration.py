@@ -29,6 +29,18 @@ def _config() -> Config:
     return config
 
 
+def config_for(connection: Connection) -> Config:
+    """Alembic's, for commands on this connection."""
+    config = _config()
+    config.attributes["connection"] = connection
+    return config
+
+
+def known() -> frozenset[str]:
+    """Every revision that this code can bring up to date."""
+    return frozenset(script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions())
+
+
 @functools.cache
 def newest() -> str:
     """The revision that this code needs."""
@@ -47,9 +59,7 @@ def upgrade(url: str) -> None:
                 connection.execute(text("SET LOCAL lock_timeout = 0"))
                 connection.execute(text("SET LOCAL statement_timeout = 0"))
                 connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": ADVISORY_LOCK})
-            config = _config()
-            config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+            command.upgrade(config_for(connection), "head")
             triggers.see_to(connection)
     except (OperationalError, OSError) as exc:
         raise StoreUnavailable(type(getattr(exc, "orig", None) or exc).__name__) from None

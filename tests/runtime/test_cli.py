@@ -11,7 +11,19 @@ import pytest
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 COMMANDS = [
-    *(["up"], ["serve"], ["worker"], ["scheduler"], ["sandbox"], ["migrate"], ["doctor"], ["reconcile"], ["events"]),
+    *(
+        ["up"],
+        ["serve"],
+        ["worker"],
+        ["scheduler"],
+        ["sandbox"],
+        ["migrate"],
+        ["doctor"],
+        ["reconcile"],
+        ["events"],
+        ["backup"],
+        ["restore"],
+    ),
     *(["events", name] for name in ("list", "show", "replay", "drop")),
     *([["connectors"], ["connectors", "list"], ["connectors", "verify"]]),
     *(["keys"], ["keys", "rotate"], ["events", "causes"], ["tokens"]),
