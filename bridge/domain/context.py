@@ -57,7 +57,7 @@ def _answer(text: str, about: Quoted | None) -> str:
     """Of a message that we never saw nothing is said: the answer stands for itself."""
     if about is None or not flatten(about.text):
         return text
-    return f"[In answer to {_whose(about)}]\n> {preview(about.text, QUOTE_CHARACTERS)}\n{text}"
+    return f"[In answer to {_whose(about)}]{_short(about)}\n{text}"
 
 
 def _edit(text: str, about: Quoted | None) -> str:

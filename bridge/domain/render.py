@@ -43,7 +43,8 @@ def _rows(text: str, stamp: str) -> str:
     for is_row, lines in groupby(text.split("\n"), lambda line: "\t" in line):
         if is_row:
             cells = (line.split("\t") for line in lines)
-            rows = "".join(f"<tr>{''.join(f'<td>{escape(clean(c))}</td>' for c in row)}</tr>" for row in cells)
+            # Blanks between the cells: some readers get the text alone.
+            rows = "".join(f"<tr>{' '.join(f'<td>{escape(clean(c))}</td>' for c in row)}</tr>" for row in cells)
             html.append(f"<table>{rows}</table>")
         else:
             html.append(f"<p>{stamp}{whatsapp_to_html(chr(10).join(lines))}</p>")

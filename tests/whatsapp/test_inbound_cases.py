@@ -63,4 +63,5 @@ def test_every_case_folder_is_complete_and_named_after_event_and_variant() -> No
     assert FOLDERS
     for folder in FOLDERS:
         assert "__" in folder.name
-        assert {file.name for file in folder.iterdir()} == {"body.json", "expected.json"}
+        # What the agent reads of it: `tests/flow/test_every_message.py`.
+        assert {file.name for file in folder.iterdir()} - {"agent.txt"} == {"body.json", "expected.json"}
