@@ -243,22 +243,6 @@ def not_delivered_yet(speech: Speech, reply: str) -> str:
 
 
 @note
-def number_changed(speech: Speech, before: str | None, after: str | None) -> str:
-    if before and after:
-        return speech.say(
-            "WhatsApp says that this customer has changed the number, from +{before} to +{after}.",
-            before=before,
-            after=after,
-        )
-    return speech.say("WhatsApp says that this customer has changed the number, and does not say to which.")
-
-
-@note
-def id_changed(speech: Speech) -> str:
-    return speech.say("WhatsApp has given this customer a new id. That happens when a number is changed.")
-
-
-@note
 def identity_key_changed(speech: Speech) -> str:
     return speech.say(
         "WhatsApp says that this customer's security code has changed: a new phone, or WhatsApp installed anew. Before "

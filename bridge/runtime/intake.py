@@ -27,7 +27,6 @@ from bridge.runtime.apply import Subject, add_note, apply
 from bridge.runtime.file_contents import has_other_form
 from bridge.runtime.gates import close_gate, reopen_gate
 from bridge.runtime.identity_changes import Elsewhere
-from bridge.runtime.notices import tell as tell_notice
 from bridge.runtime.services import WHATSAPP_SCOPE, Moment, Services
 from bridge.store import channels, contacts, conversations, inbox, messages, outbox
 from bridge.store.contacts import ContactRef
@@ -298,7 +297,6 @@ async def take_notices(services: Services, lease: Lease, notices: Sequence[Notic
         def unit(connection: Connection, told: Notice = told, moment: Moment = moment) -> bool:
             changed = identity_changes.follow(connection, services, told.notice, shard=lease.shard, moment=moment)
             if changed.current is not None:
-                tell_notice(connection, services, changed.current, told.notice, moment)
                 conversations.save(connection, changed.current)
             inbox.finish(connection, [told.entry.id], reason=f"system notice: {told.notice.kind}"[:200])
             return changed.current is not None

@@ -1,5 +1,5 @@
-"""WhatsApp itself says something of a customer: it is told in a private note where a ticket is open, and opens neither
-a ticket nor a window (fact sheet WhatsApp 1.6.2)."""
+"""WhatsApp itself says something of a customer that changes none of their ids: it is told in a private note where a
+ticket is open, and opens neither a ticket nor a window (fact sheet WhatsApp 1.6.2)."""
 
 from sqlalchemy import Connection
 
@@ -10,7 +10,6 @@ from bridge.runtime.apply import add_note
 from bridge.runtime.services import Moment, Services
 from bridge.store import contacts, conversations, inbox
 from bridge.store.contacts import BSUID_KIND, WA_ID_KIND, ContactRef
-from bridge.store.conversations import Conversation
 from bridge.store.inbox import InboxEntry
 from bridge.store.leases import Lease
 from connectors.interface import TicketStatus
@@ -30,27 +29,18 @@ async def take(services: Services, lease: Lease, entry: InboxEntry, notice: Syst
             return True
         inbox.finish(connection, [entry.id], reason=f"system notice: {notice.kind}")
         current = conversations.find(connection, contact_id=owner.id, channel_id=services.channel.id)
-        if current is None or not tell(connection, services, current, notice, moment):
+        if current is None or current.ticket_id is None:
             return False
+        ticket = conversations.load_ticket(connection, current.ticket_id)
+        if ticket.status in (TicketStatus.CLOSED, TicketStatus.GONE):
+            return False
+        add_note(connection, services, current, _told(notice), ticket_id=ticket.id, moment=moment)
         conversations.save(connection, current)
         return True
 
     made = await services.commit(lease, unit)
     services.metrics.count("deskbridge_system_notices_total", notice.kind)
     return made
-
-
-def tell(
-    connection: Connection, services: Services, current: Conversation, notice: SystemNotice, moment: Moment
-) -> bool:
-    """A note on the conversation's open ticket; False where there is none. The caller saves `current`."""
-    if current.ticket_id is None:
-        return False
-    ticket = conversations.load_ticket(connection, current.ticket_id)
-    if ticket.status in (TicketStatus.CLOSED, TicketStatus.GONE):
-        return False
-    add_note(connection, services, current, _told(notice), ticket_id=ticket.id, moment=moment)
-    return True
 
 
 def _owner(connection: Connection, services: Services, notice: SystemNotice) -> ContactRef | None:
@@ -68,10 +58,6 @@ def _owner(connection: Connection, services: Services, notice: SystemNotice) -> 
 
 def _told(notice: SystemNotice) -> Note:
     match notice.kind:
-        case "user_changed_number":
-            return notes.number_changed(notice.sender.wa_id, notice.new_wa_id)
-        case "user_changed_user_id":
-            return notes.id_changed()
         case "customer_identity_changed":
             return notes.identity_key_changed()
         case _:
