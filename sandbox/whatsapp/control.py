@@ -150,8 +150,15 @@ class CustomerControl:
         media = self._media.kept.get(request.path_params["id"])
         if media is None:
             raise HTTPException(404, "there is no such file")
+        # Only what cannot speak in the page's name is shown; everything else is saved.
+        is_shown = media.mime_type.startswith(("image/", "audio/", "video/")) and media.mime_type != "image/svg+xml"
         return FileResponse(
-            self._media.path(media), media_type=media.mime_type, headers={"X-Content-Type-Options": "nosniff"}
+            self._media.path(media),
+            media_type=media.mime_type,
+            headers={
+                "X-Content-Type-Options": "nosniff",
+                "Content-Disposition": "inline" if is_shown else "attachment",
+            },
         )
 
     async def _read(self, request: Request) -> Response:

@@ -2,6 +2,7 @@
 
 import { dayOf, fullTime, timeOf } from "../clock.js";
 import { icon, make, shorten } from "../dom.js";
+import { file, hasFile } from "./file.js";
 import { paragraphs } from "./markup.js";
 import { template } from "./template.js";
 
@@ -21,7 +22,7 @@ const KINDS = {
   contacts: ["person", "Contact"],
   image: ["file", "Photo"],
   video: ["file", "Video"],
-  audio: ["file", "Voice message"],
+  audio: ["file", "Audio"],
   document: ["file", "Document"],
   sticker: ["file", "Sticker"],
 };
@@ -80,7 +81,8 @@ function ticks(message) {
 
 function body(message, onTap) {
   if (message.shown) return template(message.shown, { wamid: message.wamid, onTap });
-  const [name] = KINDS[message.type] ?? [];
+  const [name, label] = KINDS[message.type] ?? [];
+  if (hasFile(message)) return file(message, label);
   const text = make("div", { className: "bubble-text", dir: "auto" }, ...paragraphs(words(message)));
   return name ? make("div", { className: "bubble-kind" }, icon(name), text) : text;
 }
