@@ -25,6 +25,16 @@ class ClosedWindowPolicy(StrEnum):
     REJECT = "reject"
 
 
+class ReadReceipts(StrEnum):
+    """When customers see that their messages were read."""
+
+    NEVER = "never"
+    TAKEN = "taken"
+    """When they stand on the ticket."""
+    ANSWERED = "answered"
+    """When an agent answers."""
+
+
 class FailureMeaning(StrEnum):
     """What a `failed` status asks of us."""
 
@@ -47,6 +57,7 @@ class Rules:
     reactions_reopen: bool = False
     """A reaction is a message like any other, which opens a ticket that was put aside. Else it is told in a note."""
     name_line: NameLine = NameLine.OFF
+    read_receipts: ReadReceipts = ReadReceipts.NEVER
 
 
 @dataclass(frozen=True, slots=True)

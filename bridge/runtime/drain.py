@@ -28,6 +28,7 @@ from bridge.runtime import (
     intake,
     limits_watch,
     notices,
+    receipts,
     reconcile,
     replies,
     sweep,
@@ -66,8 +67,13 @@ LANES_AT_ONCE = {
     (Lane.WHATSAPP, Urgency.REPLY): 64,
     (Lane.WHATSAPP, Urgency.TRANSACTION): 48,
     (Lane.WHATSAPP, Urgency.MARKETING): 48,
+    (Lane.RECEIPTS, Urgency.REPLY): 16,
 }
-STEPS: dict[Lane, Step] = {Lane.HELPDESK: helpdesk_lane.run_step, Lane.WHATSAPP: whatsapp_lane.run_step}
+STEPS: dict[Lane, Step] = {
+    Lane.HELPDESK: helpdesk_lane.run_step,
+    Lane.WHATSAPP: whatsapp_lane.run_step,
+    Lane.RECEIPTS: receipts.run_step,
+}
 RINGS_AT_ONCE = 16
 FILES_AT_ONCE = 4
 EVENTS_AT_ONCE = 500

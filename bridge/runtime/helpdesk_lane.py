@@ -12,10 +12,11 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection
 
 from bridge.domain import notes
+from bridge.domain.decide import ReadReceipts
 from bridge.domain.render import Line, render_messages, render_note
 from bridge.domain.retry import backoff
 from bridge.domain.text import preview
-from bridge.runtime import contact_merges, desk_changes, files_to_helpdesk, gates, merges, ticket_marks
+from bridge.runtime import contact_merges, desk_changes, files_to_helpdesk, gates, merges, receipts, ticket_marks
 from bridge.runtime.apply import MIDDLE, add_note
 from bridge.runtime.desk_changes import DeskChange
 from bridge.runtime.files_to_helpdesk import Reader, Shown
@@ -624,6 +625,8 @@ def _record_written(
     if write.until_at is not None:
         current.posted_until_at = max(write.until_at, current.posted_until_at or write.until_at)
     outbox.set_state(connection, write.ids, EffectState.DONE)
+    if write.effects[0].kind is EffectKind.POST_MESSAGE:
+        receipts.add(connection, services, current, ReadReceipts.TAKEN, moment=moment)
     return True
 
 

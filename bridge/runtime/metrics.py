@@ -24,6 +24,7 @@ COUNTERS: Mapping[str, tuple[str, str]] = {
         "turn",
     ),
     "deskbridge_rings_repaired_total": ("Rings that the change feed made up for.", ""),
+    "deskbridge_receipts_total": ("Messages of customers marked as read, by how it ended.", "outcome"),
     "deskbridge_files_out_total": ("Agents' files by the form in which they were made ready.", "form"),
     "deskbridge_conversions_total": ("Conversions of files, by kind and whether they succeeded.", "conversion"),
     "deskbridge_effects_total": ("Attempts at effects by how they ended.", "outcome"),

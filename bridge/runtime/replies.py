@@ -11,11 +11,11 @@ from sqlalchemy import Connection
 
 from bridge.domain import identity_notes, notes
 from bridge.domain.commands import Command, parse_command, words_after
-from bridge.domain.decide import AgentCommanded, AgentReplied, Decision, decide
+from bridge.domain.decide import AgentCommanded, AgentReplied, Decision, ReadReceipts, decide
 from bridge.domain.outgoing import MARKUP_LIMIT, OutgoingFile, name_of, read_words, without_quote
 from bridge.domain.speech import Note
 from bridge.domain.text import html_to_whatsapp
-from bridge.runtime import contact_command, merges
+from bridge.runtime import contact_command, merges, receipts
 from bridge.runtime.apply import Subject, add_note, apply
 from bridge.runtime.gates import close_gate, find_closed, next_try_at, reopen_gate
 from bridge.runtime.merges import ticket_index
@@ -354,6 +354,8 @@ def _take_comment(
         return
     decision: Decision = decide(current.window, event, now=moment.business, rules=services.rules)
     apply(connection, services, current, decision, subject=Subject(ticket_id=ticket.id), moment=moment)
+    if role == "reply":
+        receipts.add(connection, services, current, ReadReceipts.ANSWERED, moment=moment)
 
 
 def _replied(

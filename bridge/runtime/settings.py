@@ -7,13 +7,15 @@ value of a secret.
 import difflib
 import os
 from collections.abc import Mapping
+from enum import StrEnum
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
+from bridge.domain.decide import ReadReceipts
 from bridge.domain.outgoing import NameLine
 from bridge.domain.speech import ENGLISH, LANGUAGES
 from bridge.runtime import embedded_redis, keys
@@ -27,6 +29,7 @@ SQLITE_FILE = "deskbridge.sqlite3"
 OUR_PREFIXES = ("DESKBRIDGE_", "WHATSAPP_")
 ACCOUNT_PREFIXES = ("WHATSAPP_", *(registry.variable_prefix(name) for name in registry.built_in()))
 _ACCOUNTS = f"{', '.join(ACCOUNT_PREFIXES[:-1])} or {ACCOUNT_PREFIXES[-1]}"
+_Words = TypeVar("_Words", bound=StrEnum)
 HELPDESKS = tuple(registry.names())
 
 
@@ -86,6 +89,11 @@ VARIABLES: tuple[Variable, ...] = (
         "DESKBRIDGE_WINDOW_CLOSED",
         "what becomes of a reply once the window is closed: hold or reject; default hold",
         "use `hold` or `reject`",
+    ),
+    Variable(
+        "DESKBRIDGE_READ_RECEIPTS",
+        "when customers see that their messages were read: never, taken (on the ticket) or answered; default never",
+        "use `never`, `taken` or `answered`",
     ),
     Variable(
         "DESKBRIDGE_AGENT_NAME",
@@ -225,6 +233,7 @@ class Settings(BaseModel):
     configured_admin_token: SecretStr | None
     window_closed: Literal["hold", "reject"]
     agent_name: NameLine
+    read_receipts: ReadReceipts
     sandbox: bool
     clock_file: Path | None
     log_format: Literal["console", "json"] | None
@@ -338,7 +347,8 @@ def load_settings(environ: Mapping[str, str], *, accounts: bool = True) -> Setti
         },
         configured_admin_token=_admin_token(environ),
         window_closed=_window_closed(environ),
-        agent_name=_agent_name(environ),
+        agent_name=_one_of(NameLine, environ, "DESKBRIDGE_AGENT_NAME", NameLine.OFF),
+        read_receipts=_one_of(ReadReceipts, environ, "DESKBRIDGE_READ_RECEIPTS", ReadReceipts.NEVER),
         sandbox=sandbox,
         clock_file=_clock_file(environ, sandbox=sandbox),
         log_format=_log_format(environ),
@@ -482,11 +492,11 @@ def _window_closed(environ: Mapping[str, str]) -> Literal["hold", "reject"]:
             raise _refused("DESKBRIDGE_WINDOW_CLOSED", "has a value that is not known")
 
 
-def _agent_name(environ: Mapping[str, str]) -> NameLine:
+def _one_of(words: type[_Words], environ: Mapping[str, str], name: str, default: _Words) -> _Words:
     try:
-        return NameLine(environ.get("DESKBRIDGE_AGENT_NAME", "").strip().lower() or NameLine.OFF)
+        return words(environ.get(name, "").strip().lower() or default)
     except ValueError:
-        raise _refused("DESKBRIDGE_AGENT_NAME", "has a value that is not known") from None
+        raise _refused(name, "has a value that is not known") from None
 
 
 def _log_format(environ: Mapping[str, str]) -> Literal["console", "json"] | None:

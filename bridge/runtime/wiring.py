@@ -273,6 +273,7 @@ async def open_workshop(settings: Settings, store: Store) -> AsyncIterator[Works
                         timedelta(minutes=settings.window_warning_minutes),
                         reactions_reopen=settings.reactions == "reopen",
                         name_line=settings.agent_name,
+                        read_receipts=settings.read_receipts,
                     ),
                     languages=Languages(settings.language),
                     dead_letter_after=timedelta(hours=settings.dead_letter_hours),

@@ -200,6 +200,30 @@ def find_about(connection: Connection, vault: Vault, *, conversation_id: str, wa
     return None
 
 
+_NEWEST_INBOUND = (
+    select(message.c.id)
+    .where(
+        message.c.conversation_id == bindparam("conversation_id"),
+        message.c.direction == "in",
+        message.c.wamid.is_not(None),
+        message.c.created_at >= bindparam("since"),
+    )
+    .order_by(message.c.created_at.desc(), message.c.occurred_at.desc(), message.c.id.desc())
+    .limit(1)
+)
+
+
+def newest_inbound(connection: Connection, conversation_id: str, *, since: datetime) -> str | None:
+    """The customer's last message with an id of its own."""
+    found = connection.execute(_NEWEST_INBOUND, {"conversation_id": conversation_id, "since": since})
+    return found.scalar_one_or_none()
+
+
+def load_wamid(connection: Connection, vault: Vault, message_id: str) -> str | None:
+    sealed = connection.execute(select(message.c.wamid).where(message.c.id == message_id)).scalar_one_or_none()
+    return None if sealed is None else vault.unseal_text(sealed, WAMID, message_id)
+
+
 QUOTABLE = 100
 """Newest messages among which a quoted one is looked for."""
 _QUOTABLE = (

@@ -244,6 +244,12 @@ def load(connection: Connection, vault: Vault, effect_id: str) -> EffectRecord:
     return _record(connection.execute(_BY_ID, {"id": effect_id}).one(), vault)
 
 
+def is_marked_read(connection: Connection, message_id: str) -> bool:
+    """Was a receipt for it resolved upon already?"""
+    wanted = select(effect.c.id).where(effect.c.message_id == message_id, effect.c.kind == EffectKind.MARK_READ.value)
+    return connection.execute(wanted.limit(1)).one_or_none() is not None
+
+
 @dataclass(frozen=True, slots=True)
 class SendState:
     """How far the effect is that sends a message now. `ticket_id`: where the reply came from."""

@@ -88,6 +88,7 @@ class Lane(StrEnum):
 
     HELPDESK = "helpdesk"
     WHATSAPP = "whatsapp"
+    RECEIPTS = "receipts"
 
 
 class EffectKind(StrEnum):
@@ -97,6 +98,7 @@ class EffectKind(StrEnum):
     """What the business wrote to the customer elsewhere: a public comment of ours, never to be sent."""
     SEND_TEXT = "send_text"
     SEND_MEDIA = "send_media"
+    MARK_READ = "mark_read"
     SEND_TEMPLATE = "send_template"
     ASK_NUMBER = "ask_number"
     MERGE_REQUESTERS = "merge_requesters"

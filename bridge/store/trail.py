@@ -19,7 +19,7 @@ from bridge.store.crypto import CannotDecrypt, Vault
 from bridge.store.messages import WAMID
 from bridge.store.tables import EPOCH, EffectState, Lane, channel, effect, inbox, message, step, ticket
 
-CALLS = {Lane.HELPDESK.value: "helpdesk", Lane.WHATSAPP.value: "whatsapp"}
+CALLS = {Lane.HELPDESK.value: "helpdesk", Lane.WHATSAPP.value: "whatsapp", Lane.RECEIPTS.value: "whatsapp"}
 STATE_WORDS = {
     EffectState.READY: "waits for its turn",
     EffectState.PERFORMING: "is called",
@@ -35,6 +35,8 @@ KIND_WORDS = {
     "post_message": "show it on the ticket",
     "add_note": "put a private note on the ticket",
     "send_text": "send it to the customer",
+    "send_media": "send the file to the customer",
+    "mark_read": "show the customer that it was read",
 }
 CODE_WORDS = {
     "worker ended": "the worker died during the call",

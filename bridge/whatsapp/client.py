@@ -153,6 +153,15 @@ class CloudApi:
         """Encrypted, wherever Meta itself is spoken to so."""
         return url.startswith("https://") or (url.startswith("http://") and self._client.base_url.scheme == "http")
 
+    async def mark_read(self, wamid: str) -> None:
+        """Show the customer that this message was read, and all before it (fact sheet 2.4). Harmless to repeat."""
+        await self._read(
+            "POST",
+            self._phone_number_id,
+            "messages",
+            json={"messaging_product": "whatsapp", "status": "read", "message_id": wamid},
+        )
+
     async def upload(self, content: AsyncIterable[bytes], *, size_bytes: int, mime_type: str) -> str:
         """Give Meta a file to send, in pieces. Returns its id there, good for 30 days at this number (fact sheet 2.5).
 

@@ -238,10 +238,12 @@ class Control:
         if not wish.get("text") and not wish.get("html"):
             return None
         files = tuple(self._file(wanted) for wanted in wish.get("attachments") or [])
+        # What was pasted into the text stands there as a picture.
+        pasted = "".join(f'<p><img src="{file["content_url"]}"></p>' for file in files if file["inline"])
         comment = NewComment(
             author=actor.user,
             body=str(wish.get("text") or ""),
-            html_body=str(wish.get("html") or ""),
+            html_body=f"{wish['html']}{pasted}" if wish.get("html") else "",
             public=bool(wish.get("public", True)),
             files=files,
         )

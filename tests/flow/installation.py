@@ -160,6 +160,7 @@ class Installation(CommandLine):
             "DESKBRIDGE_RECONCILE_SECONDS": str(RECONCILE_SECONDS),
             "DESKBRIDGE_CLOCK_FILE": str(clock_file),
             "DESKBRIDGE_LOG_FORMAT": "json",
+            "DESKBRIDGE_READ_RECEIPTS": "answered",
             "DESKBRIDGE_SANDBOX": "off",
             "WHATSAPP_API_URL": f"{self.sandbox_url}/graph",
             "WHATSAPP_PHONE_NUMBER_ID": ACCOUNTS["whatsapp"]["phone_number_id"],

@@ -137,3 +137,39 @@ def test_file_that_fails_at_meta_goes_in_its_next_form(world: World) -> None:
     ticket.note("converted")
     world.settle()
     assert len(shown(ana)) == 1
+
+
+def test_picture_in_the_text_is_sent_and_the_answer_marks_what_the_customer_wrote_as_read(world: World) -> None:
+    ana = world.customer()
+    ticket = ana.has_ticket()
+    world.settle()
+    assert [message["status"] for message in ana.thread()] == ["delivered"]
+    text = world.words("see the screen")
+    png = files.picture("PNG")
+    ticket.replies(
+        "", html=f"<p>{text}</p>", attachments=[attached(world, "screen.png", "image/png", png, inline=True)]
+    )
+    found = gets(ana, ("image", text))
+    assert bytes_of(world, found[0]) == png
+    world.settle()
+    assert [message["status"] for message in ana.thread() if message["direction"] == "in"] == ["read"]
+
+
+def test_files_survive_an_outage_in_order_and_one_that_cannot_go_is_sent_again_on_request(world: World) -> None:
+    ana = world.customer()
+    ticket = ana.has_ticket()
+    text, after = world.words("two of them"), world.words("and that was all")
+    world.faults(whatsapp_down=True)
+    first = attached(world, "first.pdf", "application/pdf", files.PDF)
+    second = attached(world, "second.png", "image/png", files.picture("PNG"))
+    ticket.replies(text, attachments=[first, second])
+    ticket.replies(after)
+    world.faults(whatsapp_down=None)
+    gets(ana, ("text", text), ("document", ""), ("image", ""), ("text", after))
+    world.faults(whatsapp_fail_next={"code": 131026, "where": "status", "count": 1})
+    third = attached(world, "third.pdf", "application/pdf", files.PDF)
+    ticket.replies(world.words("the last"), attachments=[third])
+    ticket.note("not delivered", third["filename"])
+    assert len(shown(ana)) == 4
+    ticket.commands("/wa resend")
+    eventually(lambda: [kind for kind, _ in shown(ana)], ["text", "document", "image", "text", "document"])
