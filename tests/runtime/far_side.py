@@ -257,6 +257,7 @@ def make_services(
         languages=Languages("en"),
         dead_letter_after=timedelta(hours=72),
         reconcile_every=timedelta(minutes=2),
+        keep_for=timedelta(days=90),
         metrics=metrics,
         files=FileFolder(files),
         public_url="http://bridge",
