@@ -8,16 +8,21 @@ import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 import uvicorn
+from starlette.types import ASGIApp
 
 from connectors import registry
 from connectors.contract import Trial
 from connectors.contract_tests import ConnectorContract
 from tests.connectors.acme_server import KEY, AcmeServer
 from tests.connectors.budget import CountingBudget
+from tests.connectors.strangers.ledger_desk import DEFINITION as LEDGER_DESK
+from tests.connectors.strangers.ledger_server import KEY as LEDGER_KEY
+from tests.connectors.strangers.ledger_server import LedgerServer
 
 PAGE = (Path(__file__).parents[2] / "docs" / "connectors.md").read_text("utf-8")
 DESKBRIDGE = Path(sys.executable).with_name("deskbridge")
@@ -41,16 +46,23 @@ def package(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@asynccontextmanager
+async def listening(app: ASGIApp) -> AsyncIterator[str]:
+    """The address at which it is served."""
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="off"))
+        serving = asyncio.create_task(server.serve(sockets=[bound]))
+        yield f"http://127.0.0.1:{bound.getsockname()[1]}"
+        server.should_exit = True
+        await serving
+
+
 @pytest.fixture
 async def served() -> AsyncIterator[tuple[AcmeServer, str]]:
     acme = AcmeServer()
-    with socket.socket() as bound:
-        bound.bind(("127.0.0.1", 0))
-        server = uvicorn.Server(uvicorn.Config(acme.app, log_level="error", lifespan="off"))
-        serving = asyncio.create_task(server.serve(sockets=[bound]))
-        yield acme, f"http://127.0.0.1:{bound.getsockname()[1]}"
-        server.should_exit = True
-        await serving
+    async with listening(acme.app) as url:
+        yield acme, url
 
 
 class TestAcmeDesk(ConnectorContract):
@@ -66,6 +78,20 @@ class TestAcmeDesk(ConnectorContract):
             environment, budget=CountingBudget(), field_ids={}, on_warning=print
         ) as connector:
             yield Trial(connector, definition, acme)
+
+
+class TestLedgerDesk(ConnectorContract):
+    """Written from the page by a stranger, to a helpdesk that can do next to nothing."""
+
+    @pytest.fixture
+    async def trial(self) -> AsyncIterator[Trial]:
+        ledger = LedgerServer()
+        async with listening(ledger.app) as url:
+            environment = {"LEDGER_DESK_URL": url, "LEDGER_DESK_KEY": LEDGER_KEY}
+            async with LEDGER_DESK.connect(
+                environment, budget=CountingBudget(), field_ids={}, on_warning=print
+            ) as connector:
+                yield Trial(connector, LEDGER_DESK, ledger)
 
 
 async def test_commands_know_it_and_say_what_it_keeps(package: Path, served: tuple[AcmeServer, str]) -> None:
