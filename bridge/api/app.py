@@ -11,7 +11,7 @@ from typing import Any
 from fastapi import APIRouter, FastAPI, Security
 from fastapi.security import HTTPBearer
 
-from bridge.api import administration, channels, consent, conversations, events, privacy
+from bridge.api import administration, channels, consent, conversations, events, limits, privacy
 from bridge.api.context import ApiContext
 from bridge.api.problems import RESPONSES, Problem, tell_problems
 
@@ -22,6 +22,7 @@ ROUTERS: Sequence[APIRouter] = (
     consent.router,
     privacy.router,
     administration.router,
+    limits.router,
 )
 _BEARER = HTTPBearer(auto_error=False, description="A token of `deskbridge tokens create`.")
 _DESCRIPTION = (

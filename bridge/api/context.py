@@ -8,6 +8,7 @@ from typing import Annotated, Any, Generic, TypeVar
 
 from fastapi import Depends, Path, Query, Request
 from pydantic import BaseModel, Field, StringConstraints
+from redis.asyncio import Redis
 from sqlalchemy import Connection
 
 from bridge.api.problems import Refused
@@ -29,6 +30,8 @@ class ApiContext:
     store: Store
     ring: Callable[[], Awaitable[object]]
     check_readiness: Callable[[], Awaitable[Readiness]]
+    redis: Redis | None = None
+    """None: what only Redis knows is left out."""
 
     async def read(self, unit: Callable[[Connection], T]) -> T:
         """Raises `StoreUnavailable`, which is answered with 503."""

@@ -8,13 +8,13 @@ from fastapi import APIRouter, FastAPI, Query, Request, Response
 from fastapi.responses import FileResponse, RedirectResponse
 
 from bridge.api.context import Context
-from bridge.console import failures, overview, people
+from bridge.console import failures, limits, overview, people
 from bridge.console import session as sessions
 from bridge.console.pages import HEADERS, STATIC, NotAllowed, SignedIn, SignedOut, read_form, show
 from bridge.domain.roles import Role
 from bridge.store import access
 
-ROUTERS = (overview.router, people.router, failures.router)
+ROUTERS = (overview.router, people.router, failures.router, limits.router)
 STYLE = "console.css"
 router = APIRouter()
 

@@ -48,6 +48,7 @@ PAGES = (
     Page("/", "Overview"),
     Page("/conversations", "Conversations"),
     Page("/failures", "Failures"),
+    Page("/limits", "Limits"),
     Page("/tokens", "Tokens", Role.ADMIN),
     Page("/audit", "Audit", Role.ADMIN),
 )

@@ -221,6 +221,29 @@ def waiting_for_operator(speech: Speech, reply: str, *, action: str) -> str:
     )
 
 
+WAITS_FOR_PAIR = phrase(
+    "After many messages at once, WhatsApp lets us send this customer only one every 6 seconds for a while."
+)
+WAITS_FOR_PLACE = phrase(
+    "Meta limits how many people we may write to in 24 hours while they have not written to us, and that many are "
+    "reached."
+)
+WAITS_FOR_TURN = phrase("WhatsApp limits how many messages our number may send, and others come before it.")
+_WAITS = {"pair": WAITS_FOR_PAIR, "tier": WAITS_FOR_PLACE, "outreach": WAITS_FOR_PLACE}
+
+
+@note
+def waits_for_limit(speech: Speech, reply: str, *, limit: str) -> str:
+    """`limit`: the word of `meta_limits.Limit` that holds it up."""
+    return speech.say(
+        "WhatsApp reply waits: {reply}\n"
+        "{reason}\n"
+        "It is kept, and goes out by itself as soon as it may (you need not write it again).",
+        reply=quote(reply),
+        reason=speech.say(_WAITS.get(limit, WAITS_FOR_TURN)),
+    )
+
+
 @note
 def gave_up(speech: Speech, reply: str, *, hours: int) -> str:
     return speech.say(

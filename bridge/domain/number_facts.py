@@ -30,16 +30,16 @@ class NumberFacts:
     alert: str | None = None
     read_at: datetime | None = None
 
-    def refuses(self, kind: SendKind, *, outside: bool, now: datetime) -> str | None:
-        """Why such a message can never leave as things are; None when it may. Words of a code, for a note."""
+    def refuses(self, kind: SendKind, *, outside: bool, now: datetime) -> int | None:
+        """Such a message can never leave as things are: the code with which Meta would refuse it. None: it may."""
         if kind is SendKind.MARKETING and self.marketing_off:
-            return "marketing_off"
+            return 131063
         if kind is SendKind.UTILITY and self.utility_forbidden:
-            return "utility_forbidden"
+            return 131064
         if outside and (self.outreach_forbidden or (self.outreach_until is not None and now < self.outreach_until)):
-            return "outreach_forbidden"
+            return 131048
         if outside and self.tier == 0:
-            return "no_tier"
+            return 131048
         return None
 
     @property

@@ -13,6 +13,7 @@ from redis.exceptions import RedisError
 from sqlalchemy import Connection, func, select, text
 
 from bridge.domain.customer_service_window import CLOSING, MARGIN, WINDOW
+from bridge.runtime import limits_report
 from bridge.runtime.metrics import COUNTERS, HISTOGRAMS, histogram_of, read_counters
 from bridge.runtime.wiring import Store, field_ids_of
 from bridge.store import channels
@@ -49,6 +50,7 @@ async def render(edge: CollectorRegistry, store: Store, redis: Redis, *, data_di
         families += await store.database.read(lambda connection: _gauges(connection, now.timestamp()))
         real_now = store.clock.real_now()
         families += await store.database.read(lambda connection: _more_gauges(connection, now, real_now))
+        families += await _limits(store, redis)
         with contextlib.suppress(UnknownKey):  # an alarm says so
             families.append(await store.database.read(lambda connection: _ticket_fields(connection, store)))
         up.add_metric([], 1)
@@ -146,6 +148,53 @@ def _gauges(connection: Connection, now_seconds: float) -> list[Metric]:
     last = connection.execute(select(func.max(feed.c.polled_at))).scalar_one()
     polled.add_metric([], (last or EPOCH).timestamp())
     return [depth, oldest, effects, alarms, gates, held, polled]
+
+
+async def _limits(store: Store, redis: Redis) -> list[Metric]:
+    """What Meta allows our numbers, and how much of it is used."""
+    number = ["phone_number_id"]
+    used = GaugeMetricFamily("deskbridge_limit_people_used", "People written to first in 24 hours.", labels=number)
+    limit = GaugeMetricFamily("deskbridge_limit_people", "Meta's messaging limit; -1: none.", labels=number)
+    level = GaugeMetricFamily(
+        "deskbridge_limit_level", "70, 90 or 100 when so many percent of the messaging limit are used.", labels=number
+    )
+    full = GaugeMetricFamily(
+        "deskbridge_limit_full_timestamp_seconds", "When the messaging limit is full at this rate.", labels=number
+    )
+    speed = GaugeMetricFamily("deskbridge_throughput_per_second", "Messages a second that Meta allows.", labels=number)
+    quality = GaugeMetricFamily("deskbridge_number_quality", "The number's quality.", labels=[*number, "quality"])
+    waiting = GaugeMetricFamily("deskbridge_sends_waiting", "Messages that wait to leave.", labels=["urgency"])
+    parked = GaugeMetricFamily("deskbridge_sends_waiting_for_place", "Of those, what waits for the messaging limit.")
+    drained = GaugeMetricFamily(
+        "deskbridge_sends_drained_timestamp_seconds", "When what waits now will have left.", labels=number
+    )
+    found = None
+    for channel_id, phone_number_id in await store.database.read(_numbers):
+        found = await limits_report.report(store, redis, channel_id=channel_id, phone_number_id=phone_number_id)
+        foreseen = found.forecast
+        used.add_metric([phone_number_id], foreseen.used)
+        level.add_metric([phone_number_id], foreseen.level)
+        if foreseen.limit is not None:
+            limit.add_metric([phone_number_id], foreseen.limit)
+        if foreseen.full_at is not None:
+            full.add_metric([phone_number_id], foreseen.full_at.timestamp())
+        if foreseen.drained_at is not None:
+            drained.add_metric([phone_number_id], foreseen.drained_at.timestamp())
+        if found.facts.throughput is not None:
+            speed.add_metric([phone_number_id], found.facts.throughput)
+        if found.facts.quality is not None:
+            quality.add_metric([phone_number_id, found.facts.quality], 1)
+    if found is not None:
+        for urgency, count in found.waiting.items():
+            waiting.add_metric([urgency.name.lower()], count)
+        parked.add_metric([], found.parked)
+    return [used, limit, level, full, speed, quality, waiting, parked, drained]
+
+
+def _numbers(connection: Connection) -> list[tuple[str, str]]:
+    return [
+        (row.id, row.phone_number_id) for row in connection.execute(select(channel.c.id, channel.c.phone_number_id))
+    ]
 
 
 def _ticket_fields(connection: Connection, store: Store) -> Metric:

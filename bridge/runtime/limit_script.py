@@ -8,7 +8,7 @@ from typing import Any
 
 from redis.asyncio import Redis
 
-from bridge.domain.meta_limits import Go, Limit, Rebuild, Verdict, Wait, Wish
+from bridge.domain.meta_limits import TIER_PERIOD, Go, Limit, Rebuild, Verdict, Wait, Wish
 
 PREFIX = "deskbridge:send"
 SCRIPT = (Path(__file__).parent / "send_limits.lua").read_text("utf-8")
@@ -155,6 +155,14 @@ class LimitScript:
 
     async def cap(self, contact: str, *, business_now: int, until: int) -> None:
         await self._run("cap", business_now, until, keys=self._keys(contact), now=None)
+
+    async def place_free_in(self, place: int, *, business_now: int) -> int | None:
+        """Microseconds of business time until the place of whoever was counted as the `place`th (from 0) is free."""
+        since = f"({business_now - TIER_PERIOD}"
+        found = await self._redis.zrangebyscore(
+            self._keys()[3], since, "+inf", start=place, num=1, withscores=True, score_cast_func=float
+        )
+        return None if not found else int(found[0][1]) + TIER_PERIOD - business_now
 
     async def count_sent(self) -> int:
         """How many left since this was asked last."""

@@ -10,6 +10,7 @@ from redis.exceptions import RedisError
 from sqlalchemy import Connection
 
 from bridge.domain import number_facts
+from bridge.domain.forecast import level_of
 from bridge.domain.meta_limits import UNLIMITED, Limit
 from bridge.runtime.services import Moment, Services
 from bridge.store import channels, limits, outbox
@@ -21,6 +22,8 @@ ASK_EVERY = timedelta(minutes=10)
 ASK_AGAIN = timedelta(seconds=30)
 SAMPLE_EVERY = timedelta(minutes=5)
 SAMPLES_KEPT = timedelta(days=31)
+ALERT_AGAIN = timedelta(hours=2)
+"""A level that is left and reached again within this is not told twice."""
 CALLED_AT_ONCE = 64
 OVERDUE_AT_ONCE = 100
 
@@ -140,8 +143,16 @@ async def _sample(services: Services) -> None:
     facts = services.send_limits.facts
     waiting = await services.database.read(limits.waiting_sends)
     sample = Sample(now, found.people, facts.tier, sent, waiting, facts.quality)
-    await services.database.write(
-        lambda connection: limits.keep_sample(
-            connection, sample, channel_id=services.channel.id, forget_before=now - SAMPLES_KEPT
-        )
-    )
+    level = level_of(found.people, facts.tier)
+
+    def unit(connection: Connection) -> bool:
+        before = limits.load_samples(connection, channel_id=services.channel.id, since=now - ALERT_AGAIN)
+        known = max((level_of(one.people, one.tier) for one in before), default=0)
+        limits.keep_sample(connection, sample, channel_id=services.channel.id, forget_before=now - SAMPLES_KEPT)
+        if level <= known:
+            return False
+        channels.raise_alarm(connection, kind="messaging_limit", subject=f"{level} percent used", now=now)
+        return True
+
+    if await services.database.write(unit):
+        log.warning("limits.used", count=level)

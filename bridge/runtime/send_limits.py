@@ -80,9 +80,9 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class Forbidden:
-    """Not as things are; `reason` is a code of `NumberFacts.refuses`."""
+    """Not as things are. `code`: the one with which Meta would refuse it."""
 
-    reason: str
+    code: int
 
 
 @dataclass(slots=True)
@@ -161,13 +161,21 @@ class SendLimits:
         return max(0.0, self._tier_free_at - self._clock.business_now().timestamp())
 
     async def take(
-        self, contact_id: str, kind: SendKind = SendKind.REPLY, *, outside: bool = False, template: str | None = None
+        self,
+        contact_id: str,
+        kind: SendKind = SendKind.REPLY,
+        *,
+        outside: bool = False,
+        template: str | None = None,
+        urgency: Urgency | None = None,
     ) -> Permit | Held | Forbidden:
-        """May this message leave? `outside`: the customer service window is closed."""
+        """May this message leave? `outside`: the customer service window is closed. `urgency` None: by the kind."""
         refusal = self._facts.refuses(kind, outside=outside, now=self._clock.business_now())
         if refusal is not None:
             return Forbidden(refusal)
-        wish = Wish(contact_id, urgency_of(kind), outside, kind is SendKind.MARKETING, template)
+        wish = Wish(
+            contact_id, urgency_of(kind) if urgency is None else urgency, outside, kind is SendKind.MARKETING, template
+        )
         loop = asyncio.get_running_loop()
         waiter = _Waiter(wish, loop.time() + PATIENCE_SECONDS, loop.create_future())
         queue = self._queues[wish.urgency]

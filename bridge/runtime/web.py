@@ -235,6 +235,7 @@ async def _open_services(
                         store=store,
                         ring=bell.ring,
                         check_readiness=lambda: check_readiness(store, redis),
+                        redis=redis,
                     )
                 ),
                 files=FilePages(store.database, store.vault, wiring.open_files(settings), now=store.clock.business_now),

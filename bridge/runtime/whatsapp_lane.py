@@ -85,7 +85,7 @@ async def run_step(services: Services, lease: Lease, conversation_id: str) -> bo
         return step is not None
     permit = await services.send_limits.take(step.contact_id, step.kind, outside=step.outside, template=step.template)
     if isinstance(permit, Forbidden):
-        return await _refuse(services, lease, step, Permanent(permit.reason))
+        return await _refuse(services, lease, step, Permanent(str(permit.code)))
     if isinstance(permit, Held):
         await _wait(services, lease, step, permit)
         return False
@@ -277,7 +277,7 @@ async def _wait(services: Services, lease: Lease, step: Send, held: Held) -> Non
     if held.is_shared:
         return
     moment = Moment.take(services.clock)
-    code = f"waits for limit: {held.reason}"
+    code = f"{outbox.WAITS_FOR_LIMIT}{held.reason}"
 
     def unit(connection: Connection) -> None:
         effect = outbox.load(connection, services.vault, step.effect.id)
@@ -286,6 +286,12 @@ async def _wait(services: Services, lease: Lease, step: Send, held: Held) -> Non
         wait = timedelta(seconds=held.seconds)
         if held.waits_for_place:
             outbox.park(connection, effect.id, code=code)
+            if effect.ticket_id is not None and effect.told is None and step.kind is not SendKind.MARKETING:
+                outbox.mark_told(connection, effect.id, code)
+                current = conversations.load(connection, effect.conversation_id)
+                note = notes.waits_for_limit(step.text, limit=held.reason)
+                add_note(connection, services, current, note, ticket_id=effect.ticket_id, moment=moment)
+                conversations.save(connection, current)
         elif held.limit is Limit.PAIR:
             outbox.retry(connection, [effect.id], state=EffectState.READY, not_before_at=moment.real + wait, code=code)
         else:

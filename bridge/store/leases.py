@@ -16,6 +16,7 @@ from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from bridge.store import outbox
 from bridge.store.tables import (
     SHARDS,
+    Lane,
     UtcMicroseconds,
     contact,
     contact_merge,
@@ -151,6 +152,7 @@ class Due:
         return bool(self.work or self.chores or self.windows)
 
 
+_LATE = bindparam("late", type_=UtcMicroseconds)
 _NOW, _REAL_NOW = bindparam("now", type_=UtcMicroseconds), bindparam("real_now", type_=UtcMicroseconds)
 # One look per shard that ends at the first row, however many wait.
 _WORK = select(shard.c.id).where(
@@ -184,7 +186,19 @@ _WORK = select(shard.c.id).where(
         ),
     )
 )
+LATE = timedelta(seconds=60)
+"""Of a reply that waits for longer its agent is told."""
 _CHORES = (
+    select(effect.c.shard)
+    .where(
+        effect.c.state == "ready",
+        effect.c.lane == Lane.WHATSAPP.value,
+        effect.c.urgency == 0,
+        effect.c.due_at <= _LATE,
+        effect.c.created_at <= _LATE,
+        effect.c.told.is_(None),
+    )
+    .distinct(),
     select(effect.c.shard).where(effect.c.state == "held", effect.c.expires_at <= _NOW).distinct(),
     select(conversation.c.shard)
     .join(message, message.c.conversation_id == conversation.c.id)
@@ -202,7 +216,7 @@ _WINDOWS = select(shard.c.id).where(exists().where(conversation.c.shard == shard
 
 def find_due(connection: Connection, *, now: datetime, real_now: datetime) -> Due:
     """Where is something to do? `now` is business time."""
-    times = {"now": now, "real_now": real_now}
+    times = {"now": now, "real_now": real_now, "late": now - LATE}
     work = frozenset(connection.execute(_WORK, times).scalars())
     chores = frozenset(number for query in _CHORES for number in connection.execute(query, times).scalars())
     windows = frozenset(connection.execute(_WINDOWS, times).scalars())

@@ -44,6 +44,7 @@ PAYLOAD = "effect.payload"
 FROZEN = "effect.frozen"
 OPEN = literals(OPEN_STATES)
 DUE = literals((EffectState.READY, EffectState.UNKNOWN))
+WAITS_FOR_LIMIT = "waits for limit: "
 WAITS_FOR_COMPANY = "waits for company"
 PARKED = EPOCH + timedelta(days=365_000)
 """The time at which nothing is due: such a send waits for a place among the people whom Meta lets us write to."""
@@ -118,11 +119,24 @@ def add(
             "expires_at": held_until,
         },
     )
+    if lane is Lane.WHATSAPP and urgency is not Urgency.MARKETING:
+        connection.execute(_HURRY, {"of_conversation": conversation_id, "urgency": urgency.value})
     return row_id
 
 
 # Statements of the hot path are built once: building one costs more than running it.
 _ADD = insert(effect)
+_HURRY = (
+    # What stands before it in its lane is as urgent as it is: the order of a conversation is kept.
+    update(effect)
+    .where(
+        effect.c.conversation_id == bindparam("of_conversation"),
+        effect.c.lane == Lane.WHATSAPP.value,
+        effect.c.state == EffectState.READY.value,
+        effect.c.urgency > bindparam("urgency"),
+    )
+    .values(urgency=bindparam("urgency"))
+)
 _BY_ID = select(effect).where(effect.c.id == bindparam("id"))
 _HEAD = (
     select(effect)
@@ -427,6 +441,27 @@ def unpark(connection: Connection, *, limit: int, now: datetime, created_before:
     )
     called = update(effect).where(effect.c.id.in_(waiting.scalar_subquery())).values(due_at=now)
     return connection.execute(called).rowcount
+
+
+def load_late_replies(
+    connection: Connection, vault: Vault, *, shard: int, since: datetime, limit: int
+) -> list[EffectRecord]:
+    """Replies that have waited since then, whose agents were not told of it."""
+    rows = connection.execute(
+        select(effect)
+        .where(
+            effect.c.state == EffectState.READY.value,
+            effect.c.lane == Lane.WHATSAPP.value,
+            effect.c.urgency == Urgency.REPLY.value,
+            effect.c.due_at <= since,
+            effect.c.created_at <= since,
+            effect.c.told.is_(None),
+            effect.c.shard == shard,
+        )
+        .order_by(effect.c.due_at, effect.c.id)
+        .limit(limit)
+    )
+    return [_record(row, vault) for row in rows]
 
 
 def load_waiting_sends(connection: Connection, vault: Vault, conversation_id: str) -> list[EffectRecord]:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
-from tests.bench import baseline, calls, drain, idle, ingest, latency, machine, postgresql
+from tests.bench import baseline, calls, drain, idle, ingest, latency, limits, machine, postgresql
 from tests.bench.report import Line, table, to_json
 from tests.bench.rig import DatabaseKind
 
@@ -32,6 +32,7 @@ SCENARIOS: dict[str, Scenario] = {
     "statuses": drain.measure_statuses,
     "calls": calls.measure,
     "idle": idle.measure,
+    "limits": limits.measure,
 }
 
 

@@ -39,6 +39,7 @@ class World:
     """What the far sides are told to do, and what they saw."""
 
     delay_seconds: float = 0.0
+    level: str = "HIGH"
     replies: bool = False
     arrivals: list[tuple[float, str, list[int]]] = field(default_factory=list)
     """(monotonic clock, which call, the marks of its text)."""
@@ -69,6 +70,12 @@ def _send(world: World, path: str, body: bytes) -> Answer:
     contact = {"input": dialled, "wa_id": dialled.removeprefix("+")}
     answer = {"messaging_product": "whatsapp", "contacts": [contact], "messages": [{"id": wamid}]}
     return Answer("send", answer, delayed=False)
+
+
+def _number(world: World, path: str, body: bytes) -> Answer:
+    # The smallest number that is not in the WhatsApp Business app, unless a measurement wants another.
+    node = {"throughput": {"level": world.level}, "is_on_biz_app": world.level == "COEXISTENCE"}
+    return Answer(None, {**node, "whatsapp_business_manager_messaging_limit": "TIER_UNLIMITED"})
 
 
 def _update(world: World, path: str, body: bytes) -> Answer:
@@ -200,6 +207,7 @@ def _fields(world: World, path: str, body: bytes) -> Answer:
 def _settings(world: World, path: str, body: bytes) -> Answer:
     wanted = json.loads(body)
     world.delay_seconds, world.replies = wanted["delay_seconds"], wanted["replies"]
+    world.level = wanted.get("level", world.level)
     world.arrivals.clear()
     return Answer(None, {})
 
@@ -211,6 +219,7 @@ def _arrivals(world: World, path: str, body: bytes) -> Answer:
 _ROUTES: list[tuple[str, re.Pattern[str], Handler]] = [
     ("PUT", re.compile(r"/api/v2/tickets/\d+\Z"), _update),
     ("POST", re.compile(r"/v[\d.]+/\d+/messages\Z"), _send),
+    ("GET", re.compile(r"/v[\d.]+/\d+\Z"), _number),
     ("GET", re.compile(r"/api/v2/tickets/\d+/comments\Z"), _comments),
     ("POST", re.compile(r"/api/v2/tickets\Z"), _create),
     ("GET", re.compile(r"/api/v2/tickets/\d+\Z"), _show),

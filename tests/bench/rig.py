@@ -138,10 +138,10 @@ class Rig(Stage):
 
     # --- far sides
 
-    def set_far_side(self, *, delay_seconds: float, replies: bool = False) -> None:
-        """How the helpdesk behaves from here on; what it saw before is forgotten."""
+    def set_far_side(self, *, delay_seconds: float, replies: bool = False, level: str = "HIGH") -> None:
+        """How the helpdesk behaves from here on, and what Meta allows the number; what they saw before is forgotten."""
         self.until(lambda: status(self.far_port, "/bench/arrivals") == http.client.OK, "the far side answers")
-        settings = {"delay_seconds": delay_seconds, "replies": replies}
+        settings = {"delay_seconds": delay_seconds, "replies": replies, "level": level}
         _request(self.far_port, "POST", "/bench/settings", json.dumps(settings).encode())
 
     def arrivals(self) -> list[Arrival]:

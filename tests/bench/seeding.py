@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Table, insert
+from sqlalchemy import Connection, Table, insert, select
 
+from bridge.domain.meta_limits import Urgency
 from bridge.runtime import wiring
 from bridge.runtime.settings import load_settings
 from bridge.runtime.wiring import Store
@@ -46,6 +47,79 @@ def seed(environ: Mapping[str, str], population: Population) -> None:
         for start in range(0, population.sent, AT_ONCE):
             numbers = range(start, min(start + AT_ONCE, population.sent))
             _write(store, _Sent(store, channel_id, conversations, now), numbers)
+
+
+def seed_waiting(environ: Mapping[str, str], count: int, *, urgency: Urgency, first: int, customers: range) -> None:
+    """So many messages that wait to leave, one for each of these customers in turn, marked by numbers from `first`."""
+    settings = load_settings(environ)
+    with wiring.open_store(settings) as store:
+        channel_id = wiring.first_channel(settings, store).id
+        conversations = store.database.read_now(
+            lambda connection: [
+                (row.id, row.shard)
+                for row in connection.execute(
+                    select(conversation.c.id, conversation.c.shard).order_by(conversation.c.id)
+                )
+            ]
+        )[customers.start : customers.stop]
+        for start in range(0, count, AT_ONCE):
+            numbers = range(start, min(start + AT_ONCE, count))
+            _write(store, _Waiting(store, channel_id, conversations, urgency, first), numbers)
+
+
+class _Waiting:
+    def __init__(
+        self, store: Store, channel_id: str, conversations: list[tuple[str, int]], urgency: Urgency, first: int
+    ) -> None:
+        self._vault = store.vault
+        self._channel_id = channel_id
+        self._conversations = conversations
+        self._urgency = urgency
+        self._first = first
+        self._now = store.clock.real_now()
+
+    def __call__(self, numbers: range) -> dict[Table, list[Row]]:
+        rows: dict[Table, list[Row]] = {message: [], effect: []}
+        for number in numbers:
+            turn, customer = divmod(number, len(self._conversations))
+            conversation_id, shard = self._conversations[customer]
+            message_id, effect_id = new_id(), new_id()
+            said = f"Bom dia {people.mark(self._first + number)}"
+            rows[message].append(
+                {
+                    "id": message_id,
+                    "channel_id": self._channel_id,
+                    "conversation_id": conversation_id,
+                    "direction": "out",
+                    "kind": "text",
+                    "text": self._vault.seal_text(said, messages.TEXT, message_id),
+                    "status": "queued",
+                    "status_at": self._now,
+                    "occurred_at": self._now,
+                    "created_at": self._now,
+                }
+            )
+            rows[effect].append(
+                {
+                    "id": effect_id,
+                    "conversation_id": conversation_id,
+                    "shard": shard,
+                    "lane": Lane.WHATSAPP.value,
+                    "urgency": self._urgency.value,
+                    "seq": 1_000 + self._first % 1_000 + turn,
+                    "kind": EffectKind.SEND_TEXT.value,
+                    "state": EffectState.READY.value,
+                    "payload": self._vault.seal_text("", outbox.PAYLOAD, effect_id),
+                    "message_id": message_id,
+                    "attempts": 0,
+                    "failures": 0,
+                    "refusals": 0,
+                    "created_at": self._now,
+                    "due_at": self._now,
+                    "not_before_at": EPOCH,
+                }
+            )
+        return rows
 
 
 def _write(store: Store, rows_of: Callable[[range], dict[Table, list[Row]]], numbers: range) -> None:

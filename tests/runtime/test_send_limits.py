@@ -139,8 +139,8 @@ async def test_customer_who_had_enough_marketing_gets_none_and_everything_else(r
 
 async def test_what_meta_has_switched_off_is_never_asked_for(redis: Redis, people: People) -> None:
     limits = await limits_of(redis, people, marketing_off=True, outreach_forbidden=True)
-    assert await limits.take("c1", SendKind.MARKETING) == Forbidden("marketing_off")
-    assert await limits.take("c1", SendKind.UTILITY, outside=True) == Forbidden("outreach_forbidden")
+    assert await limits.take("c1", SendKind.MARKETING) == Forbidden(131063)
+    assert await limits.take("c1", SendKind.UTILITY, outside=True) == Forbidden(131048)
     granted(await limits.take("c1", SendKind.UTILITY))
 
 
