@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
+from bridge import cli_templates
 from bridge.domain.consent import ConsentAction
 from bridge.domain.roles import Role
 
@@ -47,6 +48,7 @@ people = typer.Typer(
 app.add_typer(people, name="contacts")
 tokens = typer.Typer(help="Tokens for the API and the console.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(tokens, name="tokens")
+app.add_typer(cli_templates.app, name="templates")
 keys = typer.Typer(help="The keys that content is encrypted with.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(keys, name="keys")
 

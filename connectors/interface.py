@@ -193,6 +193,8 @@ class Comment:
     author_locale: str | None = None
     author_name: str | None = field(default=None, repr=False)
     """The language that a member of staff reads, as the helpdesk spells it (`pt-BR`), where it tells one."""
+    author_id: str | None = None
+    """The helpdesk's own id of a member of staff, where it tells one."""
     is_merge: bool = False
     """Says that tickets were merged; this ticket may be the one that is closed now."""
 

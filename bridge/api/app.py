@@ -11,7 +11,7 @@ from typing import Any
 from fastapi import APIRouter, FastAPI, Security
 from fastapi.security import HTTPBearer
 
-from bridge.api import administration, channels, consent, conversations, events, limits, privacy
+from bridge.api import administration, channels, consent, conversations, events, limits, privacy, templates
 from bridge.api.context import ApiContext
 from bridge.api.problems import RESPONSES, Problem, tell_problems
 
@@ -23,6 +23,7 @@ ROUTERS: Sequence[APIRouter] = (
     privacy.router,
     administration.router,
     limits.router,
+    templates.router,
 )
 _BEARER = HTTPBearer(auto_error=False, description="A token of `deskbridge tokens create`.")
 _DESCRIPTION = (

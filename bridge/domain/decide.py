@@ -324,7 +324,8 @@ def _agent_commanded(window: CustomerServiceWindow, event: AgentCommanded, *, no
         case Command.RETRY_MEDIA:
             told = AddNote(notes.retrying_files(event.lost_file_count))
             return (RetryMedia(), told) if event.lost_file_count else (told,)
-        case Command.HELP:
+        case Command.HELP | Command.TEMPLATE:
+            # A template is answered by `template_send`, which knows what there is.
             return (AddNote(notes.command_list()),)
         case _:
             assert_never(event.command)

@@ -133,6 +133,9 @@ class StatusUpdate:
     key: str | None
     error_code: int | None
     error_details: str | None = field(repr=False)
+    price_category: str | None = None
+    price_type: str | None = None
+    """What it costs, where this status tells it: `utility`, and `regular` or a reason why it is free."""
     free_entry_until: datetime | None = None
     """Until when Meta says that a free entry point is open (fact sheet WhatsApp 1.8)."""
 

@@ -26,12 +26,13 @@ from bridge.domain.decide import (
     TryOtherForm,
     WaitForOperator,
 )
+from bridge.domain.meta_limits import Urgency
 from bridge.domain.retry import backoff
 from bridge.domain.speech import Note
 from bridge.domain.window_timer import first_look_at
 from bridge.runtime import file_contents
 from bridge.runtime.services import Moment, Services
-from bridge.store import consents, conversations, media, messages, outbox
+from bridge.store import consents, conversations, media, messages, outbox, templates
 from bridge.store.conversations import Conversation
 from bridge.store.messages import Outbound
 from bridge.store.outbox import EffectRecord
@@ -114,7 +115,8 @@ def apply(
             case AddNote(text=text):
                 add_note(connection, services, current, text, ticket_id=subject.ticket_id, moment=moment)
             case ReleaseHeld():
-                outbox.release_held(connection, current.id, now=moment.business)
+                if outbox.release_held(connection, current.id, now=moment.business):
+                    outbox.put_last(connection, current.id, EffectKind.SEND_TEMPLATE, seq=current.take_seq())
             case DropHeld():
                 assert subject.ticket_id is not None
                 outbox.drop_held(connection, conversation_id=current.id, ticket_id=subject.ticket_id)
@@ -131,7 +133,7 @@ def apply(
                         record.id,
                         message_id=copy_message(connection, services, current, record, moment=moment),
                         now=moment.business,
-                        held_until=held_until if held else None,
+                        held_until=held_until if held and record.kind is not EffectKind.SEND_TEMPLATE else None,
                     )
             case AskNumber():
                 add_send(
@@ -206,10 +208,11 @@ def add_send(
     ticket_id: str | None,
     held_until: datetime | None,
     moment: Moment,
-) -> None:
-    """A message for the customer, last in the lane; `held_until` set: once the window opens."""
+    urgency: Urgency = Urgency.REPLY,
+) -> str:
+    """A message for the customer, last in the lane; `held_until` set: once the window opens. The effect's id."""
     current.unanswered_since_at = None
-    outbox.add(
+    return outbox.add(
         connection,
         services.vault,
         conversation_id=current.id,
@@ -221,6 +224,7 @@ def add_send(
         message_id=_add_message(connection, services, current, outbound, moment=moment),
         ticket_id=ticket_id,
         held_until=held_until,
+        urgency=urgency,
     )
 
 
@@ -286,7 +290,10 @@ def copy_message(
     """A new attempt at the message that `record` sent."""
     assert record.message_id is not None
     outbound = messages.load_outbound(connection, services.vault, record.message_id)
-    return _add_message(connection, services, current, outbound, moment=moment)
+    message_id = _add_message(connection, services, current, outbound, moment=moment)
+    if record.kind is EffectKind.SEND_TEMPLATE:
+        templates.copy_send(connection, former_id=record.message_id, message_id=message_id, now=moment.business)
+    return message_id
 
 
 def renew(

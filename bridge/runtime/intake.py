@@ -22,13 +22,21 @@ from bridge.domain.model import (
     Unrecognised,
 )
 from bridge.domain.text import split_message
-from bridge.runtime import consent, files_from_whatsapp, identity_changes, limit_news, limits_watch, template_sync
+from bridge.runtime import (
+    consent,
+    files_from_whatsapp,
+    identity_changes,
+    limit_news,
+    limits_watch,
+    template_send,
+    template_sync,
+)
 from bridge.runtime.apply import Subject, add_note, apply
 from bridge.runtime.file_contents import has_other_form
 from bridge.runtime.gates import close_gate, reopen_gate
 from bridge.runtime.identity_changes import Elsewhere
 from bridge.runtime.services import WHATSAPP_SCOPE, Moment, Services
-from bridge.store import channels, contacts, conversations, inbox, messages, outbox
+from bridge.store import channels, contacts, conversations, inbox, messages, outbox, templates
 from bridge.store.contacts import ContactRef
 from bridge.store.conversations import Conversation
 from bridge.store.ids import message_id_of
@@ -494,6 +502,13 @@ def _apply_reports(
             elsewhere.setdefault(message.shard, []).append(report.entry.id)
         else:
             done.append(report.entry.id)
+            if message.kind == template_send.KIND and report.update.price_category is not None:
+                templates.save_price(
+                    connection,
+                    message_id=message.id,
+                    category=report.update.price_category,
+                    kind=report.update.price_type,
+                )
             status = advance(latest.get(message.id, message.status), report.update.status)
             if status is not latest.get(message.id, message.status):
                 latest[message.id] = status
@@ -610,6 +625,8 @@ def _refuse(
         failure = NeedsOperator(str(change.error_code), action=failure_of(change.error_code, http_status=None).admin)
         close_gate(connection, services, WHATSAPP_SCOPE, failure, moment, by_status=True)
     current = conversations.load(connection, send.conversation_id)
+    outbound = messages.load_outbound(connection, services.vault, message.id)
+    template_send.heed_refusal(connection, outbound, change.error_code, moment=moment)
     consent.take_refusal(connection, services, current.contact_id, code=change.error_code, moment=moment)
     decision = decide(
         current.window,

@@ -10,12 +10,12 @@ import orjson
 from sqlalchemy import Connection
 
 from bridge.domain import identity_notes, notes
-from bridge.domain.commands import Command, parse_command, words_after
+from bridge.domain.commands import Command, parse_command, text_after, words_after
 from bridge.domain.decide import AgentCommanded, AgentReplied, Decision, ReadReceipts, decide
 from bridge.domain.outgoing import MARKUP_LIMIT, OutgoingFile, name_of, read_words, without_quote
 from bridge.domain.speech import Note
 from bridge.domain.text import html_to_whatsapp
-from bridge.runtime import contact_command, merges, receipts
+from bridge.runtime import contact_command, merges, receipts, template_send
 from bridge.runtime.apply import Subject, add_note, apply
 from bridge.runtime.gates import close_gate, find_closed, next_try_at, reopen_gate
 from bridge.runtime.merges import ticket_index
@@ -42,6 +42,8 @@ from connectors.interface import (
 LAST_DELIVERIES = 5
 OWN_WRITE_PAUSE = timedelta(seconds=1)
 """While a public comment of our own is on its way, nothing of its ticket is taken for a reply."""
+UNKNOWN_AGENT = "agent"
+"""Stands for whoever ordered a template, where the helpdesk does not say who wrote."""
 SHORTEST_PAUSE_SECONDS = 3.0
 LONGEST_PAUSE_SECONDS = 60.0
 OPEN = (TicketStatus.NEW, TicketStatus.OPEN)
@@ -348,6 +350,13 @@ def _take_comment(
     if role == "reply":
         event: AgentReplied | AgentCommanded = _replied(connection, services, current, ticket, comment)
         services.metrics.count("deskbridge_replies_received_total")
+    elif command is Command.TEMPLATE:
+        rest = text_after(html_to_whatsapp(comment.html) or comment.text, command)
+        sent_by = comment.author_id or UNKNOWN_AGENT
+        template_send.answer_command(
+            connection, services, current, rest, sent_by=sent_by, ticket_id=ticket.id, moment=moment
+        )
+        return
     elif command is not None:
         event = _commanded(connection, services, current, ticket, command, moment, words=words)
     else:

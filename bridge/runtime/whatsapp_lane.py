@@ -9,13 +9,13 @@ from datetime import timedelta
 
 from sqlalchemy import Connection
 
-from bridge.domain import notes
+from bridge.domain import notes, template_notes
 from bridge.domain.decide import ClosedWindowPolicy, DeliveryRefused, FailureMeaning, decide
 from bridge.domain.meta_limits import Limit, SendKind
 from bridge.domain.model import Wamid
 from bridge.domain.retry import backoff, pair_limit_pause
 from bridge.domain.speech import Note
-from bridge.runtime import consent, file_sends, gates, limit_news
+from bridge.runtime import consent, file_sends, gates, limit_news, template_send
 from bridge.runtime.apply import MIDDLE, Subject, add_note, apply, hold_what_waits
 from bridge.runtime.file_contents import has_other_form, payload_of, uploaded_of
 from bridge.runtime.file_sends import Preparation
@@ -116,9 +116,22 @@ def _find_clear(
         return None
     current = conversations.view(connection, conversation_id)
     gate = channels.load_gate(connection, channel_id=services.channel.id, scope=WHATSAPP_SCOPE)
-    if gate is not None or not current.window.is_open(moment.business):
+    if gate is not None or (needs_window(head) and not current.window.is_open(moment.business)):
         return None
-    return _send(connection, services, current, head, moment)
+    send = _send(connection, services, current, head, moment)
+    is_stopped = not needs_window(head) and _why_not(connection, services, current, head) is not None
+    return None if is_stopped else send
+
+
+def needs_window(effect: EffectRecord) -> bool:
+    return effect.kind is not EffectKind.SEND_TEMPLATE
+
+
+def _why_not(connection: Connection, services: Services, current: Conversation, head: EffectRecord) -> Note | None:
+    """Why a template that waits must not go any more."""
+    assert head.message_id is not None
+    outbound = messages.load_outbound(connection, services.vault, head.message_id)
+    return template_send.why_not_now(connection, services, current, outbound)
 
 
 def _is_due(head: EffectRecord, moment: Moment) -> bool:
@@ -147,6 +160,9 @@ def _send(
         text=outbound.text,
         payload=payload,
         quote=Wamid(quote) if quote else None,
+        kind=SendKind.REPLY if needs_window(head) else template_send.send_kind(outbound),
+        outside=not current.window.is_open(moment.business),
+        template=None if needs_window(head) else str((outbound.content or {}).get("template_id")),
         is_referred=current.free_entry.referred_at is not None,
     )
 
@@ -162,6 +178,9 @@ def _payload(kind: EffectKind, outbound: Outbound, moment: Moment) -> Payload | 
             return None if uploaded is None else payload_of(content, uploaded)
         case EffectKind.ASK_NUMBER:
             return payloads.request_contact_info(outbound.text)
+        case EffectKind.SEND_TEMPLATE:
+            assert outbound.content is not None
+            return payloads.template(outbound.content["template"])
         case _:
             raise AssertionError(f"{kind} does not go to WhatsApp")
 
@@ -181,8 +200,11 @@ def _look(connection: Connection, services: Services, conversation_id: str, mome
         channels.raise_alarm(connection, kind="dead_letter", subject=head.kind.value, now=moment.real)
         hours = int(services.dead_letter_after.total_seconds() // 3600)
         return _tell(connection, services, current, head, notes.gave_up(text, hours=hours), moment)
-    if not current.window.is_open(moment.business):
+    if needs_window(head) and not current.window.is_open(moment.business):
         return _stop_at_closed_window(connection, services, current, head, text, moment)
+    if not needs_window(head) and (why_not := _why_not(connection, services, current, head)) is not None:
+        outbox.set_state(connection, [head.id], EffectState.FAILED, code="template not allowed")
+        return _tell(connection, services, current, head, why_not, moment)
     gate = gates.find_closed(connection, services, WHATSAPP_SCOPE, moment)
     if gate is not None:
         _wait_at_gate(connection, services, current, head, gate, moment)
@@ -400,9 +422,14 @@ def _record_accepted(
         connection, services.vault, step.contact_id, bsuid=accepted.bsuid, wa_id=accepted.wa_id, now=moment.business
     )
     inbox.unpark(connection, match_index=index)
-    if step.is_referred:
+    if step.is_referred or accepted.is_held:
         current = conversations.load(connection, effect.conversation_id)
-        current.free_entry = current.free_entry.after_answer(moment.business)
+        if step.is_referred:
+            current.free_entry = current.free_entry.after_answer(moment.business)
+        if accepted.is_held:
+            name = str(dict(step.payload).get("template", {}).get("name", ""))  # type: ignore[attr-defined]
+            note = template_notes.held_for_quality(name=name)
+            add_note(connection, services, current, note, ticket_id=effect.ticket_id, moment=moment)
         conversations.save(connection, current)
     return True
 
@@ -470,6 +497,8 @@ def _record_failure(
             assert sent_id is not None
             current = conversations.load(connection, effect.conversation_id)
             code = int(failure.code) if failure.code.isdigit() else None
+            outbound = messages.load_outbound(connection, services.vault, sent_id)
+            template_send.heed_refusal(connection, outbound, code, moment=moment)
             consent.take_refusal(connection, services, current.contact_id, code=code, moment=moment)
             meaning = FailureMeaning.PERMANENT
             if isinstance(failure, WindowClosedByMeta):

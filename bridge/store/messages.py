@@ -30,6 +30,7 @@ class Message:
     status: MessageStatus
     occurred_at: datetime
     has_wamid: bool
+    kind: str
 
 
 def wamid_index(vault: Vault, wamid: str) -> bytes:
@@ -309,6 +310,7 @@ _OUTBOUND = select(
     message.c.wamid_index,
     message.c.direction,
     message.c.channel_id,
+    message.c.kind,
 ).join(conversation, conversation.c.id == message.c.conversation_id)
 # The channel is no condition of the first: an index on it would be taken for the better one.
 _OUTBOUND_BY_ID = _OUTBOUND.where(message.c.id.in_(bindparam("values", expanding=True)))
@@ -336,6 +338,7 @@ def find_outbound(
                 status=MessageStatus(row.status),
                 occurred_at=row.occurred_at,
                 has_wamid=row.wamid_index is not None,
+                kind=row.kind,
             )
             if row.wamid_index is not None:
                 by_wamid[row.wamid_index] = row.id

@@ -145,7 +145,7 @@ _HEAD = (
         effect.c.lane == bindparam("lane"),
         effect.c.state.in_(OPEN),
     )
-    .order_by(effect.c.seq)
+    .order_by(effect.c.seq, effect.c.id)
     .limit(1)
 )
 _OF_MESSAGES = select(effect.c.id, effect.c.message_id, effect.c.ticket_id, effect.c.state, effect.c.started_at).where(
@@ -480,10 +480,55 @@ def load_waiting_sends(connection: Connection, vault: Vault, conversation_id: st
 
 def hold_lane(connection: Connection, vault: Vault, conversation_id: str, *, until: datetime) -> list[EffectRecord]:
     """Everything that waits to be sent waits for the window instead. Returns it, in order."""
-    waiting = load_waiting_sends(connection, vault, conversation_id)
+    every = load_waiting_sends(connection, vault, conversation_id)
+    waiting = [record for record in every if record.kind is not EffectKind.SEND_TEMPLATE]  # those need no window
     for record in waiting:
         hold(connection, record.id, until=until)
     return waiting
+
+
+def put_before_held(connection: Connection, effect_id: str, *, conversation_id: str) -> None:
+    """What needs no window does not wait behind what is held for it."""
+    first = connection.execute(
+        select(func.min(effect.c.seq)).where(
+            effect.c.conversation_id == conversation_id,
+            effect.c.lane == Lane.WHATSAPP.value,
+            effect.c.state == EffectState.HELD.value,
+        )
+    ).scalar_one()
+    if first is not None:
+        connection.execute(update(effect).where(effect.c.id == effect_id).values(seq=first - 1))
+
+
+def put_last(connection: Connection, conversation_id: str, kind: EffectKind, *, seq: int) -> None:
+    """What waits of this kind goes behind all else: replies must not wait for it."""
+    connection.execute(
+        update(effect)
+        .where(
+            effect.c.conversation_id == conversation_id,
+            effect.c.lane == Lane.WHATSAPP.value,
+            effect.c.kind == kind.value,
+            effect.c.state == EffectState.READY.value,
+        )
+        .values(seq=seq)
+    )
+
+
+def has_kind(
+    connection: Connection, conversation_id: str, *, lane: Lane, kind: EffectKind, states: Sequence[EffectState]
+) -> bool:
+    """Does an effect of this kind stand in the lane, in one of these states?"""
+    found = connection.execute(
+        select(effect.c.id)
+        .where(
+            effect.c.conversation_id == conversation_id,
+            effect.c.lane == lane.value,
+            effect.c.kind == kind.value,
+            effect.c.state.in_([state.value for state in states]),
+        )
+        .limit(1)
+    )
+    return found.one_or_none() is not None
 
 
 def hold(connection: Connection, effect_id: str, *, until: datetime) -> None:

@@ -1,6 +1,6 @@
 """Message templates as they are kept: one row per language, its versions, its history, and who was sent it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -8,12 +8,14 @@ from typing import Any
 import orjson
 from sqlalchemy import Connection, and_, delete, func, insert, or_, select, update
 
+from bridge.store import channels
 from bridge.store.crypto import Vault
 from bridge.store.ids import new_id
 from bridge.store.insert_once import insert_once
 from bridge.store.tables import (
     EPOCH,
     message,
+    setting,
     template,
     template_event,
     template_name_lock,
@@ -659,3 +661,27 @@ def usage(
         )
         for row in connection.execute(wanted)
     ]
+
+
+# Which field fills which variable
+
+_MAPPING = "template_mapping:"
+
+
+def load_mapping(connection: Connection, vault: Vault, *, channel_id: str, name: str) -> dict[str, str]:
+    """Of a template's variables, those that are filled from a field of ticket or contact."""
+    row = connection.execute(
+        select(setting).where(setting.c.channel_id == channel_id, setting.c.name == f"{_MAPPING}{name}")
+    ).one_or_none()
+    if row is None:
+        return {}
+    mapping: dict[str, str] = orjson.loads(vault.unseal_text(row.value, channels.VALUE, row.id))
+    return mapping
+
+
+def save_mapping(
+    connection: Connection, vault: Vault, *, channel_id: str, name: str, mapping: Mapping[str, str]
+) -> None:
+    """Replaces the one that was there."""
+    written = orjson.dumps(dict(mapping)).decode()
+    channels.save_settings(connection, vault, channel_id=channel_id, values={f"{_MAPPING}{name}": written})

@@ -36,6 +36,8 @@ class Accepted:
     wamid: Wamid = field(repr=False)
     wa_id: WaId | None = field(repr=False)
     bsuid: Bsuid | None = field(repr=False)
+    is_held: bool = False
+    """A template that Meta holds back for its quality assessment (fact sheet 4.5)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +99,8 @@ class CloudApi:
         answer = _json(response)
         if not response.is_success:
             raise _refusal(response, answer, sending=True)
-        accepted = next(iter(answer.parts("messages")), Part()).text("id")
+        sent = next(iter(answer.parts("messages")), Part())
+        accepted = sent.text("id")
         if accepted is None:
             raise OutcomeUnknown("unreadable")
         contact = next(iter(answer.parts("contacts")), Part())
@@ -106,6 +109,7 @@ class CloudApi:
             wamid=Wamid(accepted),
             wa_id=WaId(wa_id) if wa_id else None,
             bsuid=Bsuid(user_id) if user_id else None,
+            is_held=sent.text("message_status") == "held_for_quality_assessment",
         )
 
     async def find_media(self, media_id: str) -> MediaFile:

@@ -30,3 +30,8 @@ def request_contact_info(body: str) -> Payload:
     """A button by which the customer shares their own number (fact sheet WhatsApp 2.3). Up to 1024 characters."""
     interactive = {"type": "request_contact_info", "body": {"text": body}, "action": {"name": "request_contact_info"}}
     return {"type": "interactive", "interactive": interactive}
+
+
+def template(filled: Mapping[str, object]) -> Payload:
+    """A template with its values, as `templates_registry.wire_send` wrote it."""
+    return {"type": "template", "template": filled}

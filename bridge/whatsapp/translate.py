@@ -205,7 +205,15 @@ def translate_status(item: Mapping[str, object], *, received_at: datetime) -> St
         error_code=error.code if error else None,
         error_details=error.details if error else None,
         free_entry_until=_free_entry_until(status.conversation),
+        price_category=_price_word(status.pricing.text("category")),
+        price_type=_price_word(status.pricing.text("type")),
     )
+
+
+def _price_word(word: str | None) -> str | None:
+    """`authentication-international` has a hyphen here and an underscore elsewhere (fact sheet 1.8)."""
+    label = None if word is None else word.replace("-", "_")
+    return label if label is not None and _LABEL.fullmatch(label) else None
 
 
 def _free_entry_until(conversation: Part) -> datetime | None:

@@ -115,6 +115,7 @@ class WireStatus:
     type: str | None
     biz_opaque_callback_data: str | None
     conversation: Part
+    pricing: Part
     errors: list[WireError]
 
 
@@ -151,6 +152,7 @@ def read_status(status: Part) -> WireStatus:
         type=status.text("type"),
         biz_opaque_callback_data=status.text("biz_opaque_callback_data"),
         conversation=status.part("conversation"),
+        pricing=status.part("pricing"),
         errors=read_errors(status),
     )
 

@@ -332,6 +332,7 @@ def to_comment(
         key=key_of(entry),
         author_locale=agent.language if agent else None,
         author_name=agent.name if agent else None,
+        author_id=None if entry.user_id is None else str(entry.user_id),
         is_merge=is_merge,
     )
 

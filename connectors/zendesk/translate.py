@@ -255,6 +255,7 @@ def to_comment(comment: wire.Comment, authors: Mapping[int, wire.User]) -> Comme
         key=marker(comment.metadata),
         author_locale=None if author is None else author.locale,
         author_name=None if author is None else author.name,
+        author_id=None if comment.author_id is None else str(comment.author_id),
         is_merge=comment.via is not None and _is_merge(comment.via),
     )
 

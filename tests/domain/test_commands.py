@@ -28,7 +28,7 @@ from bridge.domain.speech import IN_ENGLISH
         ("/wa help", Command.HELP),
         ("/wa status please", Command.HELP),
         ("/wa hold", Command.HELP),
-        ("/wa template order_ready lang=pt", Command.HELP),
+        ("/wa template order_ready lang=pt", Command.TEMPLATE),
         ("", None),
         ("   ", None),
         ("\n", None),
