@@ -76,6 +76,21 @@ def _message(population: Population, number: int, stamp: int) -> dict[str, Any]:
     )
 
 
+def document_of(port: int, number: int, *, megabytes: int) -> bytes:
+    """A request that tells of a document from a customer; the far side knows its size by its id."""
+    stamp = int(datetime.now(UTC).timestamp())  # noqa: TID251 - as above
+    document = {"id": f"7{number:06d}{megabytes:03d}", "mime_type": "application/pdf", "filename": f"{number}.pdf"}
+    message = {
+        "from": people.wa_id(number),
+        "from_user_id": people.bsuid(number),
+        "id": people.wamid(number, f"D{number}"),
+        "timestamp": str(stamp),
+        "type": "document",
+        "document": document,
+    }
+    return _from_meta(port, [_value(number, messages=[message])])
+
+
 def status_of(number: int) -> tuple[int, str]:
     """(the message of ours, its status) of the nth status."""
     block, place = divmod(number, IN_FLIGHT * len(STATUSES))

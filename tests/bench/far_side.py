@@ -31,6 +31,7 @@ _LIMITS = (
 )
 _UPDATE_LIMIT = "Zendesk-RateLimit-tickets-update: total=1000000; remaining=999999; resets=60\r\n"
 _CREATE_LIMIT = "zendesk-ratelimit-ticket-request-create-by-user-and-ip: total=1000000; remaining=999999; resets=60\r\n"
+_BLOCK = bytes(256 * 1024)
 _VIA = {"channel": "api", "source": {"from": {}, "to": {}, "rel": None}}
 
 
@@ -44,6 +45,7 @@ class World:
     arrivals: list[tuple[float, str, list[int]]] = field(default_factory=list)
     """(monotonic clock, which call, the marks of its text)."""
     last_id: int = 0
+    address: str = ""
 
     def new_id(self) -> int:
         self.last_id += 1
@@ -216,6 +218,17 @@ def _arrivals(world: World, path: str, body: bytes) -> Answer:
     return Answer(None, world.arrivals)
 
 
+def _find_media(world: World, path: str, body: bytes) -> Answer:
+    """A file whose id says how many megabytes it has; its bytes are all alike."""
+    size = int(path.rpartition("/")[2][-3:]) * 1_000_000
+    told = {"messaging_product": "whatsapp", "url": f"{world.address}/bytes/{size}", "file_size": size}
+    return Answer("find_media", {**told, "mime_type": "application/pdf", "sha256": ""}, delayed=False)
+
+
+def _upload(world: World, path: str, body: bytes) -> Answer:
+    return Answer("upload", {"upload": {"token": f"t{world.new_id()}"}}, status=201, delayed=False)
+
+
 _ROUTES: list[tuple[str, re.Pattern[str], Handler]] = [
     ("PUT", re.compile(r"/api/v2/tickets/\d+\Z"), _update),
     ("POST", re.compile(r"/v[\d.]+/\d+/messages\Z"), _send),
@@ -229,6 +242,8 @@ _ROUTES: list[tuple[str, re.Pattern[str], Handler]] = [
     ("GET", re.compile(r"/api/v2/incremental/ticket_events\Z"), _feed),
     ("GET", re.compile(r"/api/v2/ticket_fields\Z"), _fields),
     ("POST", re.compile(r"/bench/settings\Z"), _settings),
+    ("GET", re.compile(r"/v[\d.]+/7\d+\Z"), _find_media),
+    ("POST", re.compile(r"/api/v2/uploads\Z"), _upload),
     ("GET", re.compile(r"/bench/arrivals\Z"), _arrivals),
 ]
 
@@ -253,12 +268,30 @@ class _Connection(asyncio.Protocol):
         self._world = world
         self._transport: asyncio.Transport | None = None
         self._received = b""
+        self._ignored: tuple[bytes, int] | None = None
+        """The head of a request whose body is not kept, and how much of that is still to come."""
+        self._may_write = asyncio.Event()
+        self._may_write.set()
+        self._streaming: asyncio.Task[None] | None = None
+
+    def pause_writing(self) -> None:
+        self._may_write.clear()
+
+    def resume_writing(self) -> None:
+        self._may_write.set()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)  # uvloop's own is no subclass
 
     def data_received(self, data: bytes) -> None:
         arrived_at = time.monotonic()
+        if self._ignored is not None:
+            head, left = self._ignored
+            if len(data) < left:
+                self._ignored = (head, left - len(data))
+                return
+            self._ignored, data = None, data[left:]
+            self._take(arrived_at, head, b"")
         self._received += data
         while True:
             end = self._received.find(b"\r\n\r\n")
@@ -268,6 +301,8 @@ class _Connection(asyncio.Protocol):
             length = _LENGTH.search(head)
             whole = end + 4 + (int(length[1]) if length else 0)
             if len(self._received) < whole:
+                if head.startswith(b"POST /api/v2/uploads"):
+                    self._ignored, self._received = (head, whole - len(self._received)), b""
                 return
             body, self._received = self._received[end + 4 : whole], self._received[whole:]
             self._take(arrived_at, head, body)
@@ -275,6 +310,10 @@ class _Connection(asyncio.Protocol):
     def _take(self, arrived_at: float, head: bytes, body: bytes) -> None:
         method, target, _ = head.partition(b"\r\n")[0].decode("latin-1").split(" ", 2)
         world = self._world
+        if target.startswith("/bytes/"):
+            world.arrivals.append((arrived_at, "download", []))
+            self._streaming = asyncio.get_running_loop().create_task(self._stream(int(target.rpartition("/")[2])))
+            return
         answer = _answer(world, method, target.partition("?")[0], body)
         if answer.name is not None:
             world.arrivals.append((arrived_at, answer.name, [int(mark) for mark in _MARK.findall(body)]))
@@ -290,6 +329,16 @@ class _Connection(asyncio.Protocol):
         else:
             self._write(response)
 
+    async def _stream(self, size: int) -> None:
+        assert self._transport is not None
+        head = f"HTTP/1.1 200 OK\r\nContent-Type: application/pdf\r\nContent-Length: {size}\r\n\r\n%PDF-1.7"
+        self._transport.write(head.encode())
+        left = size - len("%PDF-1.7")
+        while left > 0 and not self._transport.is_closing():
+            await self._may_write.wait()
+            self._transport.write(_BLOCK[:left])
+            left -= len(_BLOCK)
+
     def _write(self, response: bytes) -> None:
         assert self._transport is not None
         if not self._transport.is_closing():
@@ -297,7 +346,7 @@ class _Connection(asyncio.Protocol):
 
 
 async def _serve(port: int) -> None:
-    world = World()
+    world = World(address=f"http://127.0.0.1:{port}")
     server = await asyncio.get_running_loop().create_server(lambda: _Connection(world), "127.0.0.1", port, backlog=512)
     await server.serve_forever()
 
