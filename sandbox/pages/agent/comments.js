@@ -28,14 +28,25 @@ function kindOf(comment, bridgeId) {
 
 const LABELS = { bridge: ["bridge", "Note from the bridge"], note: ["lock", "Internal note"], customer: ["", "Customer"], staff: ["", "Public reply"] };
 
+// A file as agents have it: a picture is seen, a sound or film is played, and everything can be opened.
+function attachment(file) {
+  const src = file.content_url ?? file.attachment_url;
+  const name = file.file_name ?? file.name;
+  const [kind] = (file.content_type ?? "").split("/");
+  const link = make("a", { href: src, target: "_blank", rel: "noopener" }, icon("clip"), name);
+  if (kind === "image") return [make("img", { className: "comment-image", src, alt: name, loading: "lazy" }), link];
+  if (kind === "audio") return [make("audio", { src, controls: true, preload: "none", attributes: { "aria-label": name } }), link];
+  if (kind === "video") return [make("video", { className: "comment-image", src, controls: true, preload: "none", attributes: { "aria-label": name } }), link];
+  return [link];
+}
+
 export function comment(row) {
   if (row.day) return make("p", { className: "day" }, make("span", {}, row.day));
   const [sign, label] = LABELS[row.kind];
   const face = row.kind === "bridge"
     ? make("span", { className: "avatar bridge-face", attributes: { "aria-hidden": "true" } }, icon("bridge"))
     : avatar(row.author_name);
-  const files = (row.attachments ?? []).map((file) => make("li", {},
-    make("a", { href: file.content_url, target: "_blank", rel: "noopener" }, icon("clip"), file.file_name)));
+  const files = (row.attachments ?? []).map((file) => make("li", {}, ...attachment(file)));
   return make("article", { className: `comment ${row.kind}`, attributes: { "aria-label": `${label}, ${row.author_name}, ${timeOf(row.created_at)}` } },
     face,
     make("div", { className: "comment-body" },

@@ -87,7 +87,7 @@ function body(message, onTap) {
   return name ? make("div", { className: "bubble-kind" }, icon(name), text) : text;
 }
 
-export function bubble(row, { business, onReply, onReact, onTap }) {
+export function bubble(row, { business, onReply, onReact, onTap, onEdit, onDelete }) {
   if (row.day) return make("p", { className: "day" }, make("span", {}, row.day));
   const isOwn = row.direction === "in";
   const who = isOwn ? "You" : business;
@@ -96,6 +96,8 @@ export function bubble(row, { business, onReply, onReact, onTap }) {
     make("strong", {}, row.quoted.isOwn ? "You" : business), make("span", { dir: "auto" }, row.quoted.text));
   const tools = make("span", { className: "bubble-tools" },
     make("button", { type: "button", title: "Quote", onclick: () => onReply(row), attributes: { "aria-label": `Quote: ${said}` } }, icon("reply")),
+    isOwn && row.type === "text" ? make("button", { type: "button", title: "Edit", onclick: () => onEdit(row), attributes: { "aria-label": `Edit: ${said}` } }, "✎") : null,
+    isOwn ? make("button", { type: "button", title: "Delete", onclick: () => onDelete(row), attributes: { "aria-label": `Delete: ${said}` } }, icon("close")) : null,
     isOwn ? null : make("button", { type: "button", title: "React with 👍", onclick: () => onReact(row), attributes: { "aria-label": `React with a thumb up: ${said}` } }, "👍"));
   return make("article", {
     className: `bubble ${isOwn ? "own" : "theirs"} ${row.isFirst ? "first" : ""}`,

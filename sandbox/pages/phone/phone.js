@@ -6,6 +6,7 @@ import { announce, at, icon, make, roving, shorten, stickToEnd, sync } from "../
 import { onTopic, paced } from "../live.js";
 import { chosenCustomer, onChosen } from "../shared.js";
 import { bubble, isAway, rows, words } from "./bubbles.js";
+import { chooseFile, record, sendFile } from "./files.js";
 import { readAll, readCustomers, startCustomers } from "./customers.js";
 
 const SHOWN = 200;
@@ -19,6 +20,7 @@ let business = "Business";
 // Until the business listens, a message would be told to nobody.
 let isConnected = false;
 let quoting = null;
+let editing = null;
 let drawnFor = "";
 
 async function readBusiness() {
@@ -57,7 +59,7 @@ async function drawThread() {
   at("device-off-words").textContent = away.length === 0 ? "WhatsApp keeps what comes for it."
     : away.length === 1 ? "1 message waits at WhatsApp." : `${away.length} messages wait at WhatsApp.`;
   const shown = rows(thread.filter((one) => !away.includes(one)).slice(-SHOWN));
-  sync(at("thread"), shown, { key: (row) => row.key, draw: (row) => bubble(row, { business, onReply: quote, onReact: react, onTap: tap }) });
+  sync(at("thread"), shown, { key: (row) => row.key, draw: (row) => bubble(row, { business, onReply: quote, onReact: react, onTap: tap, onEdit: edit, onDelete: remove }) });
   if (!isOther) return;
   toEnd();
   quote(null);
@@ -65,11 +67,34 @@ async function drawThread() {
 
 function quote(message) {
   quoting = message;
+  editing = null;
   at("quoting").hidden = message === null;
   if (message === null) return;
   at("quoting-who").textContent = message.direction === "in" ? "You" : business;
   at("quoting-text").textContent = shorten(words(message), 80);
   at("write-text").focus();
+}
+
+// What is written next takes the place of this message. WhatsApp allows it for 15 minutes.
+function edit(message) {
+  quote(null);
+  editing = message;
+  at("quoting").hidden = false;
+  at("quoting-who").textContent = "Edit";
+  at("quoting-text").textContent = shorten(words(message), 80);
+  at("write-text").value = message.text;
+  at("write-text").focus();
+}
+
+function remove(message) {
+  ask(`/customers/${chosenCustomer().id}/delete`, { wamid: message.wamid }).catch(() => {});
+}
+
+function sendChosen(file, options) {
+  const context = quoting?.wamid ?? "";
+  quote(null);
+  toEnd();
+  sendFile(chosenCustomer().id, file, { ...options, context });
 }
 
 const send = (wish) => ask(`/customers/${chosenCustomer().id}/messages`, wish);
@@ -90,11 +115,13 @@ async function write(event) {
   const text = at("write-text").value.trim();
   if (!text || chosenCustomer() === null) return;
   const context = quoting?.wamid;
+  const edited = editing;
   at("write-text").value = "";
   grow();
   quote(null);
   toEnd();
-  await send(context ? { text, context } : { text });
+  if (edited) await ask(`/customers/${chosenCustomer().id}/edit`, { wamid: edited.wamid, text });
+  else await send(context ? { text, context } : { text });
   await readAll();
 }
 
@@ -133,6 +160,20 @@ export function startPhone() {
       send({ message }).catch(() => {});
     },
   }, icon(name), label)));
+  const recording = make("button", { type: "button", onclick: () => record((file) => sendChosen(file, { voice: true }), (runs) => { recording.lastChild.textContent = runs ? "Stop and send" : "Voice message"; }).catch(() => {}) }, icon("signal"), make("span", {}, "Voice message"));
+  at("attach-kinds").append(
+    ...[["Photo or video", "image/*,video/*"], ["File", ""]].map(([label, accept]) => make("button", {
+      type: "button", onclick: () => {
+        at("attach").open = false;
+        chooseFile(accept, (file) => sendChosen(file));
+      },
+    }, icon("clip"), label)),
+    recording,
+    make("button", { type: "button", onclick: () => {
+      at("attach").open = false;
+      ask(`/customers/${chosenCustomer().id}/call`, {}).catch(() => {});
+    } }, icon("phone"), "Call"),
+  );
   at("write").addEventListener("submit", (event) => write(event).catch(() => {}));
   at("write-text").addEventListener("input", grow);
   at("write-text").addEventListener("keydown", (event) => {
