@@ -104,6 +104,13 @@ ALERTS = (
         "Replies take more than a minute to WhatsApp",
     ),
     Alert(
+        "DeskbridgeMessagingLimit",
+        "max by (phone_number_id) (deskbridge_limit_level) >= 90",
+        "5m",
+        False,
+        "Meta's messaging limit is almost used up",
+    ),
+    Alert(
         "DeskbridgeFeedStale",
         "time() - max(deskbridge_feed_polled_timestamp_seconds > 0) > 1800",
         "5m",
