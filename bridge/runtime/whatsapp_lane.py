@@ -83,7 +83,13 @@ async def run_step(services: Services, lease: Lease, conversation_id: str) -> bo
         return await file_sends.prepare(services, lease, step)
     if not isinstance(step, Send):
         return step is not None
-    permit = await services.send_limits.take(step.contact_id, step.kind, outside=step.outside, template=step.template)
+    permit = await services.send_limits.take(
+        step.contact_id,
+        step.kind,
+        outside=step.outside,
+        template=step.template,
+        urgency=step.effect.urgency,
+    )
     if isinstance(permit, Forbidden):
         return await _refuse(services, lease, step, Permanent(str(permit.code)))
     if isinstance(permit, Held):
