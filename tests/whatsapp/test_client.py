@@ -10,7 +10,7 @@ import respx
 from bridge.domain.model import PhoneNumberId, Wamid
 from bridge.whatsapp.client import CALL_TIMEOUT_SECONDS, Accepted, CloudApi
 from bridge.whatsapp.failures import WindowClosedByMeta
-from bridge.whatsapp.payloads import text
+from bridge.whatsapp.payloads import media, text
 from connectors.client import remote_client
 from connectors.errors import NeedsOperator, OutcomeUnknown, Permanent, RateLimited, RemoteFailure, RetryLater
 
@@ -230,3 +230,66 @@ async def test_read_is_never_ambiguous(
     meta.route().respond(http_status, text=body)
     with pytest.raises(expected):
         await read(api)
+
+
+async def test_file_goes_up_in_pieces_with_its_type_and_without_its_name(meta: respx.MockRouter, api: CloudApi) -> None:
+    async def content() -> AsyncIterator[bytes]:
+        yield b"begin "
+        yield b"end"
+
+    route = meta.post("/99001/media").respond(200, json={"id": "445566"})
+    assert await api.upload(content(), size_bytes=9, mime_type="image/png") == "445566"
+    request = route.calls.last.request
+    body = request.content
+    assert int(request.headers["Content-Length"]) == len(body)
+    assert request.headers["Content-Type"].startswith("multipart/form-data; boundary=")
+    assert b'name="messaging_product"\r\n\r\nwhatsapp\r\n' in body
+    assert b'name="type"\r\n\r\nimage/png\r\n' in body
+    assert b'filename="file"\r\nContent-Type: image/png\r\n\r\nbegin end\r\n--' in body
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "meaning"),
+    [(400, 100, Permanent), (400, 131053, Permanent), (401, 190, NeedsOperator), (500, 131000, RetryLater)],
+)
+async def test_upload_that_is_refused_says_what_to_do(
+    meta: respx.MockRouter, api: CloudApi, status: int, code: int, meaning: type[RemoteFailure]
+) -> None:
+    async def content() -> AsyncIterator[bytes]:
+        yield b"x"
+
+    meta.post("/99001/media").respond(status, json=_error(code))
+    with pytest.raises(meaning):
+        await api.upload(content(), size_bytes=1, mime_type="image/png")
+
+
+async def test_upload_whose_answer_is_lost_is_harmless_to_repeat(meta: respx.MockRouter, api: CloudApi) -> None:
+    async def content() -> AsyncIterator[bytes]:
+        yield b"x"
+
+    meta.post("/99001/media").mock(side_effect=httpx.ReadError)
+    with pytest.raises(RetryLater):
+        await api.upload(content(), size_bytes=1, mime_type="image/png")
+
+
+async def test_message_is_marked_as_read(meta: respx.MockRouter, api: CloudApi) -> None:
+    route = meta.post("/99001/messages").respond(200, json={"success": True})
+    await api.mark_read("wamid.Q")
+    assert json.loads(route.calls.last.request.content) == {
+        "messaging_product": "whatsapp",
+        "status": "read",
+        "message_id": "wamid.Q",
+    }
+
+
+@pytest.mark.parametrize(
+    ("payload", "wire"),
+    [
+        (media("image", "1", caption="c", name="a.jpg", voice=False), {"image": {"id": "1", "caption": "c"}}),
+        (media("document", "1", caption="", name="a.pdf", voice=False), {"document": {"id": "1", "filename": "a.pdf"}}),
+        (media("audio", "1", caption="c", name="a.ogg", voice=True), {"audio": {"id": "1", "voice": True}}),
+        (media("video", "1", caption="", name="a.mp4", voice=False), {"video": {"id": "1"}}),
+    ],
+)
+def test_file_is_sent_by_its_id_with_what_its_type_takes(payload: object, wire: dict[str, object]) -> None:
+    assert payload == {"type": next(iter(wire)), **wire}
