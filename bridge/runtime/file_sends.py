@@ -18,9 +18,10 @@ from bridge.domain import notes
 from bridge.domain.outgoing_files import MOST_BYTES, Form, Inspection, Way, safe_name
 from bridge.domain.retry import backoff
 from bridge.domain.speech import Note
+from bridge.runtime import gates
 from bridge.runtime.apply import MIDDLE, add_note
 from bridge.runtime.file_contents import Uploaded, file_of
-from bridge.runtime.services import Moment, Services
+from bridge.runtime.services import HELPDESK_SCOPE, WHATSAPP_SCOPE, Moment, Services
 from bridge.store import conversations, file_links, files, messages, outbox
 from bridge.store.files import FileMissing, FileTooBig, StoredFile, Written
 from bridge.store.leases import Lease
@@ -65,6 +66,15 @@ class _Unsendable(Exception):
         self.why = why
 
 
+class _Stopped(Exception):
+    """A far side does nothing until a person acts: its gate closes."""
+
+    def __init__(self, scope: str, failure: NeedsOperator) -> None:
+        super().__init__(scope)
+        self.scope = scope
+        self.failure = failure
+
+
 async def prepare(services: Services, lease: Lease, step: Preparation) -> bool:
     """Make it ready, or write down why not. False when it has to wait."""
     moment = Moment.take(services.clock)
@@ -73,6 +83,11 @@ async def prepare(services: Services, lease: Lease, step: Preparation) -> bool:
     except _Unsendable as failure:
         why = failure.why
         return await services.commit(lease, lambda connection: _give_up(connection, services, step, why, moment))
+    except _Stopped as stopped:
+        scope, cause = stopped.scope, stopped.failure
+        return await services.commit_outcome(
+            lease, lambda connection: _close_gate(connection, services, step, scope, cause, moment)
+        )
     except RemoteFailure as failure:
         verdict = failure
         return await services.commit_outcome(
@@ -129,6 +144,8 @@ async def _fetch(services: Services, step: Preparation, inspection: Inspection) 
         raise _Unsendable(notes.FILE_TOO_BIG) from None
     except Permanent:
         raise _Unsendable(notes.FILE_GONE) from None
+    except NeedsOperator as failure:
+        raise _Stopped(HELPDESK_SCOPE, failure) from None
     except TimeoutError:
         raise RetryLater("file_too_slow") from None
 
@@ -166,6 +183,8 @@ async def _upload(services: Services, stored: StoredFile, form: Form, name: str,
         raise RetryLater("spool_lost") from None
     except Permanent:
         return None
+    except NeedsOperator as failure:
+        raise _Stopped(WHATSAPP_SCOPE, failure) from None
     return Uploaded(form.kind.value, media_id, str(safe_name(name, mime_type=mime_type)), form.voice, moment.business)
 
 
@@ -199,6 +218,8 @@ def _record(connection: Connection, services: Services, step: Preparation, ready
             now=moment.business,
             expires_at=moment.business + services.links_for,
         )
+    if ready.uploaded.kind:
+        gates.reopen_gate(connection, services, WHATSAPP_SCOPE, started_at=moment.real)
     services.metrics.count("deskbridge_files_out_total", ready.way.value)
     if ready.way is not Way.AS_IS and step.content.get("told") != ready.way.value:
         note = notes.file_in_other_form(str(file_of(step.content).shown_name), form=ready.way.value)
@@ -221,6 +242,23 @@ def _tell(connection: Connection, services: Services, step: Preparation, note: N
     conversations.save(connection, current)
 
 
+def _close_gate(
+    connection: Connection, services: Services, step: Preparation, scope: str, failure: NeedsOperator, moment: Moment
+) -> bool:
+    """Of WhatsApp, the lane waits at its gate and tells the agent; of the helpdesk, a note could not be written."""
+    gates.close_gate(connection, services, scope, failure, moment, by_status=False)
+    if _is_still_next(connection, services, step):
+        pause = timedelta(0) if scope == WHATSAPP_SCOPE else OPERATOR_PAUSE
+        outbox.retry(
+            connection,
+            [step.effect.id],
+            state=EffectState.READY,
+            not_before_at=moment.real + pause,
+            code=failure.code,
+        )
+    return scope == WHATSAPP_SCOPE
+
+
 def _try_later(
     connection: Connection, services: Services, step: Preparation, failure: RemoteFailure, moment: Moment
 ) -> bool:
@@ -228,15 +266,6 @@ def _try_later(
         return True
     ids = [step.effect.id]
     match failure:
-        case NeedsOperator():
-            # Whose side it is does not matter here: each has its own gate, which its own calls close.
-            outbox.retry(
-                connection,
-                ids,
-                state=EffectState.READY,
-                not_before_at=moment.real + OPERATOR_PAUSE,
-                code=failure.code,
-            )
         case RateLimited():
             outbox.retry(
                 connection,

@@ -1,9 +1,10 @@
 """Do the connector and an independent reading of Freshdesk's rules agree? In one process, over ASGI."""
 
 import asyncio
+from base64 import b64encode
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from connectors.client import remote_client
 from connectors.errors import (
     NeedsOperator,
     OutcomeUnknown,
+    Permanent,
     RateLimited,
     RemoteFailure,
     TicketUnwritable,
@@ -25,6 +27,7 @@ from connectors.interface import (
     AuthorKind,
     EffectKey,
     FeedsChanges,
+    FileRef,
     FindingLevel,
     HelpdeskConnector,
     Installs,
@@ -737,3 +740,25 @@ async def test_contact_is_erased_for_good_and_one_who_is_gone_is_erased() -> Non
             await freshdesk.erase_requester(RequesterId("77"))
         assert erased.call_count == 2
     await client.aclose()
+
+
+async def test_agents_files_are_given_out_by_a_fresh_address_and_without_our_key(desk: Desk) -> None:
+    _, ticket_id = await desk.open()
+    data = b64encode(b"%PDF-1.7 offer").decode()
+    file = {"filename": "offer.pdf", "content_type": "application/pdf", "data": data}
+    pasted = {"filename": "screen.png", "content_type": "image/png", "data": data, "inline": True}
+    wish = {"html": "<p>Here</p>", "attachments": [file, pasted]}
+    await desk.agent("POST", f"/tickets/{ticket_id}/comments", wish)
+    *_, read = await desk.connector.comments_since(ticket_id, datetime(2000, 1, 1, tzinfo=UTC))
+    offer, screen = read.files
+    assert (offer.name, offer.mime_type, offer.size_bytes, offer.src) == ("offer.pdf", "application/pdf", 14, None)
+    assert screen.src is not None
+    assert screen.src.replace("&", "&amp;") in read.html
+    desk.account.faults.update({"attachment_url_seconds": 60.0})
+    for found in (offer, screen):
+        ref = FileRef(ticket_id, read.id, read.created_at, found.id)
+        async with desk.connector.open_file(ref) as pieces:
+            assert b"".join([piece async for piece in pieces]) == b"%PDF-1.7 offer"
+        with pytest.raises(Permanent):
+            async with desk.connector.open_file(replace(ref, file_id="inline-0000000000000000")):
+                pass

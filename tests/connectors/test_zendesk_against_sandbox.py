@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+from base64 import b64encode
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,11 +13,12 @@ import pytest
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
-from connectors.errors import NeedsOperator, OutcomeUnknown, RemoteFailure, TicketUnwritable
+from connectors.errors import NeedsOperator, OutcomeUnknown, Permanent, RemoteFailure, TicketUnwritable
 from connectors.interface import (
     AuthorKind,
     CommentDraft,
     EffectKey,
+    FileRef,
     FindingLevel,
     Marks,
     RequesterDraft,
@@ -397,3 +400,44 @@ async def test_what_an_admin_broke_is_found_and_mended(
     assert [f.check for f in mended if f.level is FindingLevel.RED] == []
     assert len(await desk.agent("GET", "/triggers")) == made
     assert desk.warnings == []
+
+
+@pytest.mark.parametrize("is_private", [False, True])
+async def test_agents_file_is_given_out_also_where_attachments_are_private(desk: Desk, is_private: bool) -> None:
+    desk.account.faults.update({"private_attachments": is_private})
+    ref = await attached(desk)
+    async with desk.connector.open_file(ref) as pieces:
+        assert b"".join([piece async for piece in pieces]) == b"%PDF-1.7 offer"
+
+
+async def test_file_with_malware_is_not_given_out_whenever_that_is_found(desk: Desk) -> None:
+    desk.account.faults.update({"scan_result": "malware_found"})
+    infected = await attached(desk)
+    desk.account.faults.update({"scan_result": "not_scanned"})
+    unscanned = await attached(desk, key="k2")
+    with pytest.raises(Permanent) as raised:
+        async with desk.connector.open_file(infected):
+            pass
+    assert raised.value.code == "malware_found"
+    async with desk.connector.open_file(unscanned) as pieces:
+        kept = [await anext(pieces)]
+        desk.account._account.store.attachments[int(unscanned.file_id)]["malware_scan_result"] = "malware_found"
+        with pytest.raises(Permanent):
+            kept += [piece async for piece in pieces]
+
+
+async def test_file_that_is_gone_is_gone_for_good(desk: Desk) -> None:
+    with pytest.raises(Permanent):
+        async with desk.connector.open_file(replace(await attached(desk), file_id="999999")):
+            pass
+
+
+async def attached(desk: Desk, *, key: str = "k1") -> FileRef:
+    """A file on an agent's comment, as the connector reads it."""
+    _, ticket_id = await desk.open(key=key)
+    file = {"filename": "offer.pdf", "content_type": "application/pdf", "data": b64encode(b"%PDF-1.7 offer").decode()}
+    await desk.agent("POST", f"/tickets/{ticket_id}/comments", {"text": "Here", "attachments": [file]})
+    *_, read = await desk.connector.comments_since(ticket_id, datetime(2000, 1, 1, tzinfo=UTC))
+    [found] = read.files
+    assert (found.name, found.mime_type, found.size_bytes) == ("offer.pdf", "application/pdf", 14)
+    return FileRef(ticket_id, read.id, read.created_at, found.id)

@@ -129,6 +129,8 @@ WRONG = [
     ("DESKBRIDGE_HELPDESK", "canary"),
     ("DESKBRIDGE_ADMIN_TOKEN", "canary"),
     ("DESKBRIDGE_WINDOW_CLOSED", "canary"),
+    ("DESKBRIDGE_READ_RECEIPTS", "canary"),
+    ("DESKBRIDGE_AGENT_NAME", "canary"),
     ("DESKBRIDGE_SANDBOX", "canary"),
     ("DESKBRIDGE_LOG_FORMAT", "canary"),
     ("DESKBRIDGE_RECONCILE_SECONDS", "1"),
