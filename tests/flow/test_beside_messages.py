@@ -56,6 +56,22 @@ def test_what_the_owner_writes_on_the_phone_stands_on_the_ticket_and_is_not_sent
     eventually(ana.received, [words, answer])
 
 
+def test_the_owners_words_are_not_sent_although_nobody_knows_whether_they_were_written(world: World) -> None:
+    world.faults(whatsapp_coexistence=True)
+    ana = world.customer()
+    ticket = ana.has_ticket()
+    world.faults({"helpdesk.drop_answer": 1})
+    words = world.words("Said on the phone")
+    act(ana, "echoes", text=words)
+    eventually(lambda: any(words in comment["plain_body"] for comment in ticket.comments()), True)
+    answer = world.words("And a reply meanwhile")
+    ticket.replies(answer)
+    ana.gets(words, answer, patience_seconds=60)
+    world.settle(patience_seconds=60)
+    assert sum(words in comment["plain_body"] for comment in ticket.comments()) == 1
+    assert ana.received() == [words, answer]
+
+
 def test_a_call_opens_the_window_and_stands_on_the_ticket(world: World) -> None:
     ana = world.customer()
     ticket = ana.has_ticket(seconds_ago=25 * 3600)

@@ -210,3 +210,19 @@ def test_any_other_text_falls_on_some_shard_always_the_same(text: str) -> None:
     assert shard_of(text) == shard_of(text)
     assert 0 <= shard_of(text) < SHARDS
     assert message_id_of(text) is None
+
+
+async def test_what_was_not_understood_is_kept_and_may_be_taken_in_again(
+    store: Inbox, database: Database, vault: Vault
+) -> None:
+    await store.insert([item("a"), item("b", position=1), item("c", kind=InboxKind.CHANGE, position=2)])
+    first, second, change = (entry.id for entry in await due(database, vault))
+    await database.write(lambda connection: rows.finish(connection, [first], reason=f"{rows.NOT_UNDERSTOOD}: hologram"))
+    await database.write(lambda connection: rows.finish(connection, [second]))
+    await database.write(lambda connection: rows.finish(connection, [change], reason=f"{rows.NOT_UNDERSTOOD}: x"))
+    later = NOW + timedelta(days=400)
+    assert await database.write(lambda connection: rows.prune(connection, before=later, limit=10)) == 1
+    assert await database.write(lambda connection: rows.take_again(connection, limit=10)) == 1
+    (again,) = await due(database, vault)
+    assert (again.id, again.reason) == (first, rows.AGAIN)
+    assert await database.write(lambda connection: rows.take_again(connection, limit=10)) == 0
