@@ -37,6 +37,7 @@ from bridge.runtime import (
     windows,
 )
 from bridge.runtime.services import Moment, Services
+from bridge.runtime.slots import Slots
 from bridge.store import inbox, leases, media, outbox
 from bridge.store.conversations import Ticket
 from bridge.store.crypto import UnknownKey
@@ -59,6 +60,8 @@ LIMITS_LOOK_SECONDS = 1.0
 TEMPLATES_LOOK_SECONDS = 2.0
 LOOK_AROUND_SECONDS = 0.25
 LISTEN_SECONDS = 0.5
+CALLED_SECONDS = 0.05
+"""A step that was over sooner only looked; it says nothing of the far side."""
 CLAIM_SECONDS = 2.0
 Step = Callable[[Services, Lease, str], Awaitable[bool]]
 
@@ -107,7 +110,7 @@ class Drain:
         self._next_at: dict[str, float] = {}
         # Each kind of work has slots of its own: a helpdesk that hangs must not stop what goes to customers.
         # And so has each urgency: however much marketing waits, a reply finds a slot.
-        self._slots = {kind: asyncio.Semaphore(count) for kind, count in LANES_AT_ONCE.items()}
+        self._slots = {kind: Slots(partial(self._size_of, kind)) for kind in LANES_AT_ONCE}
         self._ring_slots = asyncio.Semaphore(RINGS_AT_ONCE)
 
     async def run(self) -> None:
@@ -362,6 +365,12 @@ class Drain:
         )
         return [due for due in found if due.id not in self._fetching][: FILES_AT_ONCE - len(self._fetching)]
 
+    def _size_of(self, kind: tuple[Lane, Urgency]) -> int:
+        """A helpdesk that slows down, or refuses, gets fewer calls at once."""
+        if kind[0] is Lane.HELPDESK:
+            return min(LANES_AT_ONCE[kind], self._services.budget.concurrency.allowed)
+        return LANES_AT_ONCE[kind]
+
     def _startable(self, lane: Lane) -> tuple[EffectState, ...]:
         """While nothing may leave at all, only what is settled without a call."""
         is_quiet = lane is Lane.WHATSAPP and self._services.send_limits.is_quiet
@@ -517,7 +526,7 @@ class Drain:
         step = STEPS[due.lane]
         try:
             async with self._slots[due.lane, due.urgency]:
-                while await step(self._services, lease, due.conversation_id):
+                while await self._measured(step, lease, due):
                     self._wake.set()
                     if self._stop.is_set():
                         return
@@ -552,6 +561,17 @@ class Drain:
             await files_from_whatsapp.postpone(self._services, lease, due)
         finally:
             self._fetching.discard(due.id)
+
+    async def _measured(self, step: Step, lease: Lease, due: DueLane) -> bool:
+        if due.lane is not Lane.HELPDESK:
+            return await step(self._services, lease, due.conversation_id)
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        went_on = await step(self._services, lease, due.conversation_id)
+        took = loop.time() - began
+        if went_on and took >= CALLED_SECONDS:
+            self._services.budget.concurrency.took(took, now=loop.time())
+        return went_on
 
     async def _adopt(self, lease: Lease, due: DueLane) -> None:
         """What failed in a way no rule covers is pending, as if its worker had died."""

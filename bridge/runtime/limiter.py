@@ -14,6 +14,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from bridge.domain import throttle
+from bridge.domain.concurrency import Concurrency
 from bridge.runtime.metrics import WorkerMetrics
 from connectors.errors import RateLimited
 from connectors.interface import Draw
@@ -125,6 +126,8 @@ class HelpdeskBudget:
         self._usage: dict[str, Usage] = {}
         self._drawn_at = float("-inf")
         self._learnt: dict[str, tuple[int, float]] = {}
+        self.concurrency = Concurrency()
+        """How many calls of this process go on at once, by how the helpdesk answers."""
 
     async def take(self, cause: str, draws: Sequence[Draw]) -> None:
         for draw in draws:
@@ -200,6 +203,7 @@ class HelpdeskBudget:
             return  # the next answer says it again
 
     async def close(self, bucket: str, *, seconds: float) -> None:
+        self.concurrency.refused(now=time.monotonic())
         try:
             await self._buckets.close(bucket, seconds=seconds)
         except (RedisError, OSError):
