@@ -382,6 +382,9 @@ async def _record(
             contact_id=step.contact_id,
             seconds=_limited_for(step.effect, outcome),
         )
+    elif isinstance(outcome, Accepted) and outcome.is_held and step.template is not None:
+        # Meta looks at the template's quality first: what else goes out by it would be held, and lost with it.
+        await services.send_limits.press(Limit.TEMPLATE, template=step.template)
     elif isinstance(outcome, Permanent):
         await limit_news.heed_code(services, outcome.code, contact_id=step.contact_id, template=step.template)
     took_nothing = not isinstance(outcome, Accepted | OutcomeUnknown)

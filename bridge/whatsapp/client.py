@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import secrets
+import time
 from collections.abc import AsyncIterable, AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,11 +13,12 @@ import httpx
 
 from bridge.domain.identity import recipient_of
 from bridge.domain.model import Bsuid, PhoneNumberId, WaId, Wamid
-from bridge.whatsapp.failures import error_for_read, error_for_send
+from bridge.whatsapp.failures import LimitScope, error_for_read, error_for_send
 from bridge.whatsapp.payloads import Payload
+from bridge.whatsapp.usage import CallUsage, read_usage
 from bridge.whatsapp.wire import Part, part_of, read_code
 from connectors.client import call, stream
-from connectors.errors import OutcomeUnknown, RemoteFailure, RetryLater
+from connectors.errors import OutcomeUnknown, RateLimited, RemoteFailure, RetryLater
 
 API_VERSION = "v26.0"
 """The newest that this was written for."""
@@ -26,6 +28,8 @@ CALL_TIMEOUT_SECONDS = 20.0
 UPLOAD_SECONDS = 180.0
 """The whole of an upload, of 100 MB at most; each step within `CALL_TIMEOUT_SECONDS`."""
 _LONGEST_WAIT_SECONDS = 3600.0
+USAGE_COUNTS_SECONDS = 300.0
+"""What an answer said of call limits is old after that."""
 _REDIRECTS = 2
 
 
@@ -70,6 +74,8 @@ class CloudApi:
         self._phone_number_id = phone_number_id
         self._waba_id = waba_id
         self._token = token
+        self._usage = CallUsage()
+        self._usage_at = float("-inf")
 
     async def send(
         self, payload: Payload, *, to_wa_id: str | None, to_bsuid: str | None, key: str, quote: Wamid | None = None
@@ -256,6 +262,8 @@ class CloudApi:
         **request: Any,
     ) -> Part:
         """A call that may be repeated without harm; the set-up calls are of this kind as well."""
+        if path[0] == self._waba_id or path == (self._phone_number_id,):
+            await self._keep_to_call_limits()
         response = await call(
             self._client,
             method,
@@ -264,12 +272,23 @@ class CloudApi:
             headers={**_bearer(token or self._token), **(more_headers or {})},
             **request,
         )
+        usage = read_usage(response.headers)
+        if usage is not None:
+            self._usage, self._usage_at = usage, time.monotonic()
         answer = _json(response)
         if not response.is_success:
             raise _refusal(response, answer, sending=False)
         if not answer:
             raise RetryLater("unreadable")
         return answer
+
+    async def _keep_to_call_limits(self) -> None:
+        """Calls that manage the account slow down before Meta refuses them. Raises `RateLimited`."""
+        since = time.monotonic() - self._usage_at
+        if since < self._usage.regain_seconds:
+            raise RateLimited(LimitScope.ACCOUNT, after_seconds=self._usage.regain_seconds - since)
+        if since < USAGE_COUNTS_SECONDS:
+            await asyncio.sleep(self._usage.pause_seconds)
 
     def _url(self, *path: str) -> str:
         return "/".join((f"/{self._version}", *path))
