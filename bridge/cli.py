@@ -268,6 +268,19 @@ def events_replay(
     _print_count(count, "event(s) will be tried again", as_json=as_json)
 
 
+@events.command("import-history")
+def events_import_history(as_json: Json = False) -> None:
+    """Put what was said in the WhatsApp Business app, as far as Meta has told it, on the tickets as notes."""
+    settings = _for_data()
+    from bridge.runtime import history
+
+    imported = history.request(settings)
+    if as_json:
+        _print_json(imported)
+    else:
+        typer.echo(f"{imported.threads} conversation(s) will be put on their tickets")
+
+
 @events.command("drop")
 def events_drop(event_ids: EventIds, as_json: Json = False) -> None:
     """Give dead letters up for good."""

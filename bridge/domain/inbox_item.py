@@ -10,6 +10,8 @@ class InboxKind(StrEnum):
     CALL = "call"
     ECHO = "echo"
     """What the business wrote in the WhatsApp Business app."""
+    HISTORY = "history"
+    """What was said in the app before we came, put here on request."""
     CHANGE = "change"
     """Any other thing Meta tells, understood or not."""
     RING = "ring"

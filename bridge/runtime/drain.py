@@ -24,6 +24,7 @@ from bridge.runtime import (
     files_from_whatsapp,
     files_to_helpdesk,
     helpdesk_lane,
+    history,
     housekeeping,
     intake,
     limits_watch,
@@ -455,6 +456,8 @@ class Drain:
                 for letters in found.letters.values()
             )
         )
+        for entry, thread in found.histories:
+            await self._guard_entries(lease, [entry], history.take(self._services, lease, entry, thread))
         for entry, notice in found.news:
             await self._guard_entries(lease, [entry], notices.take(self._services, lease, entry, notice))
         for wishes in found.wishes:

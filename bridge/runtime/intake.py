@@ -47,6 +47,7 @@ from bridge.store.outbox import SendState
 from bridge.store.tables import EffectKind, EffectState, Lane
 from bridge.whatsapp import number
 from bridge.whatsapp.failures import FailureKind, explain, failure_of, kind_of
+from bridge.whatsapp.history import PastThread, translate_thread
 from bridge.whatsapp.translate import (
     PREFERENCES_FIELD,
     translate_call,
@@ -122,6 +123,7 @@ class Sorted:
     buried: dict[str, str]
     limit_news: list[tuple[str, object]] = field(default_factory=list)
     """Webhook field and value of what was told of our limits."""
+    histories: list[tuple[InboxEntry, PastThread]] = field(default_factory=list)
     news: list[tuple[InboxEntry, SystemNotice]] = field(default_factory=list)
     """Notices that change no id: told, and no more."""
     templates: list[tuple[InboxEntry, str, TemplateEvent]] = field(default_factory=list)
@@ -153,6 +155,13 @@ def sort_entries(entries: Sequence[InboxEntry], *, phone_number_id: str) -> Sort
             found.buried[entry.id] = "cannot be decrypted"
             continue
         item = _item(entry.body)
+        if entry.kind is InboxKind.HISTORY:
+            thread = translate_thread(item, received_at=entry.received_at)
+            if isinstance(thread, PastThread):
+                found.histories.append((entry, thread))
+            else:
+                found.aside[entry.id] = f"{inbox.NOT_UNDERSTOOD}: {thread.kind}, {thread.reason}"
+            continue
         translated = _TRANSLATIONS.get(entry.kind, translate_status)(item, received_at=entry.received_at)
         match translated:
             case InboundMessage():

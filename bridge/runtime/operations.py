@@ -85,7 +85,7 @@ def replay(settings: Settings, chosen: Chosen) -> int:
             return count
 
         count = store.database.write_now(unit)
-    asyncio.run(_ring(settings))
+    asyncio.run(ring(settings))
     return count
 
 
@@ -136,7 +136,7 @@ def _record(connection: Connection, store: Store, action: str, subject: str, det
     )
 
 
-async def _ring(settings: Settings) -> None:
+async def ring(settings: Settings) -> None:
     redis = wiring.open_redis(settings)
     bell = Bell(redis, redis_url=settings.redis_url.get_secret_value())
     try:
@@ -156,7 +156,7 @@ def reconcile(settings: Settings) -> int:
         raise OperationFailed(
             f"the helpdesk could not be asked ({type(failure).__name__}): run `deskbridge doctor`"
         ) from None
-    asyncio.run(_ring(settings))
+    asyncio.run(ring(settings))
     return count
 
 

@@ -179,6 +179,13 @@ def load_entry(connection: Connection, vault: Vault, entry_id: str) -> InboxEntr
     return None if row is None else _entry(row, vault)
 
 
+def load_changes(connection: Connection, vault: Vault, *, after: str, limit: int) -> list[InboxEntry]:
+    """Kept changes of Meta's, by id, those after `after`."""
+    wanted = select(inbox).where(inbox.c.kind == InboxKind.CHANGE.value, inbox.c.id > after)
+    rows = connection.execute(wanted.order_by(inbox.c.id).limit(limit))
+    return [_entry(row, vault, damaged=(CannotDecrypt, UnknownKey)) for row in rows]
+
+
 def take_rings(connection: Connection, entry_ids: Sequence[str]) -> None:
     """From here on a new ring of the same ticket is a row of its own: these may be read too early for it."""
     connection.execute(update(inbox).where(inbox.c.id.in_(entry_ids)).values(event_key=None))

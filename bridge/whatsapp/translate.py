@@ -261,7 +261,19 @@ def _time(timestamp: float | None, *, received_at: datetime) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
 
 
+def translate_bare(message: Part, *, received_at: datetime) -> tuple[datetime, str]:
+    """When a message was sent and how it reads, whoever sent it."""
+    read = read_message(message)
+    rendering = _RENDERINGS.get(_label(read.type), _Rendering(_unknown_type, opens_window=False))
+    return _time(read.timestamp, received_at=received_at), _whole_text(read, rendering.text(read))
+
+
 # Identity
+
+
+def sender_of_id(found: str | None) -> Sender | None:
+    """Whoever is named by a `wa_id` or a BSUID alone."""
+    return _sender(found, None, [])
 
 
 def _sender(

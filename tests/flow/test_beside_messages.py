@@ -92,3 +92,37 @@ def test_news_of_a_number_and_of_a_security_code_are_told_and_open_nothing(world
     ticket.note("security code has changed")
     world.settle()
     assert world.tickets(ben) == []
+
+
+def test_history_of_the_app_is_put_on_the_ticket_on_request_and_once(world: World) -> None:
+    ana = world.customer()
+    ticket = ana.has_ticket()
+    number = world.get("/whatsapp/numbers")[0]
+    before, ours = world.words("A year ago"), world.words("We answered")
+    at = int(world.now().timestamp()) - 86_400 * 90
+    messages = [
+        {
+            "from": number["display_phone_number"],
+            "id": f"wamid.{ours[-10:]}",
+            "timestamp": str(at + 60),
+            "type": "text",
+        },
+        {"from": ana.wa_id, "id": f"wamid.{before[-10:]}", "timestamp": str(at), "type": "text"},
+    ]
+    for message, text in zip(messages, (ours, before), strict=True):
+        message["text"] = {"body": text}
+    metadata = {name: number[name] for name in ("phone_number_id", "display_phone_number")}
+    threads = [{"id": ana.wa_id, "messages": messages}]
+    for chunk in (1, 2):  # Meta repeats itself
+        history = [{"metadata": {"phase": 0, "chunk_order": chunk, "progress": 50 * chunk}, "threads": threads}]
+        value = {"messaging_product": "whatsapp", "metadata": metadata, "history": history}
+        entry = {"id": "1", "changes": [{"field": "history", "value": value}]}
+        world.post("/whatsapp/webhook", {"body": {"object": "whatsapp_business_account", "entry": [entry]}})
+    world.settle()
+    assert not any(before in note for note in ticket.notes())
+    for _ in range(2):
+        world.installation.run("events", "import-history")
+        note = ticket.note(before, ours)
+        world.settle()
+    assert note.index(before) < note.index(ours)
+    assert sum(before in one for one in ticket.notes()) == 1
