@@ -144,6 +144,8 @@ def to_comment(entry: wire.Comment, ticket_id: TicketId) -> Comment:
         text=entry.text,
         files=_files(entry.attachments),
         key=None if entry.event_id is None else EffectKey(entry.event_id),
+        author_locale=entry.locale,
+        author_name=entry.author_name,
     )
 
 
@@ -184,5 +186,7 @@ def to_change(told: wire.Told, *, now: datetime) -> Change:
         text=told.text,
         files=_files(told.attachments),
         key=None if told.event_id is None else EffectKey(told.event_id),
+        author_locale=told.locale,
+        author_name=told.author_name,
     )
     return Change(ticket_id, comment.id, comments=(comment,), is_whole=True)

@@ -19,6 +19,8 @@ def _as_text(value: object) -> object:
 
 RemoteId = Annotated[str, BeforeValidator(_as_text), StringConstraints(pattern=ID)]
 Body = Annotated[str, StringConstraints(max_length=MOST_CHARACTERS)]
+Name = Annotated[str, StringConstraints(max_length=100)]
+Locale = Annotated[str, StringConstraints(pattern=r"^[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*$", max_length=35)]
 EventId = Annotated[str, StringConstraints(pattern=ID, max_length=64)]
 
 
@@ -60,6 +62,8 @@ class Comment(Wire):
     created_at: AwareDatetime
     public: bool
     author: Literal["staff", "customer", "system"]
+    author_name: Name | None = Field(default=None, repr=False)
+    locale: Locale | None = None
     text: Body = Field(default="", repr=False)
     html: Body = Field(default="", repr=False)
     event_id: EventId | None = None
@@ -94,6 +98,8 @@ class Told(Wire):
     id: RemoteId | None = None
     text: Body = Field(default="", repr=False)
     html: Body = Field(default="", repr=False)
+    author_name: Name | None = Field(default=None, repr=False)
+    locale: Locale | None = None
     into: RemoteId | None = None
     created_at: AwareDatetime | None = None
     event_id: EventId | None = None

@@ -185,6 +185,7 @@ class Account:
             "created_at": comment["created_at"],
             "public": comment["public"],
             "author": kinds[author["role"]],
+            "author_name": author["name"],
             "text": comment["text"],
             "html": comment["html"],
             "attachments": [{"name": one["file_name"], "url": one["content_url"]} for one in comment["attachments"]],

@@ -113,6 +113,7 @@ class Control:
             "text": comment["text"],
             "html": comment["html"],
             "created_at": comment["created_at"],
+            "author_name": self._account.store.people[comment["author_id"]]["name"],
         }
         files = [{"name": one["file_name"], "url": one["content_url"]} for one in comment["attachments"]]
         self._account.tell(ticket, {**told, **({"attachments": files} if files else {})})

@@ -1,7 +1,12 @@
 """Story: a system of one's own takes events and tells what its agents wrote, as well or as badly as it can."""
 
+import re
+
+import httpx
 import pytest
 
+from tests.flow.test_files import PDF, attachments, send
+from tests.flow.test_files_out import attached, bytes_of, gets
 from tests.flow.waiting import eventually
 from tests.flow.world import World
 
@@ -58,3 +63,18 @@ def test_what_is_told_twice_counts_once_and_what_cannot_be_understood_is_said(wo
     assert ring(echo) == 200
     world.settle()
     ana.gets(answer)
+
+
+def test_files_come_as_links_and_go_by_their_addresses(world: World) -> None:
+    ana = world.customer()
+    send(ana, PDF, type="document", mime_type="application/pdf", filename="claim.pdf")
+    ticket = ana.ticket()
+    link = re.search(r"http://\S+/files/\S+", ticket.note("claim.pdf"))
+    assert link is not None
+    assert httpx.get(link[0]).content == PDF
+    assert attachments(ticket) == []
+
+    answer = world.words("here is the offer")
+    ticket.replies(answer, attachments=[attached(world, "offer.pdf", "application/pdf", PDF)])
+    [document] = gets(ana, ("document", answer))
+    assert bytes_of(world, document) == PDF
