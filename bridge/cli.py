@@ -159,7 +159,7 @@ def doctor(
     as_json: Json = False,
 ) -> None:
     """Check the set-up against the live accounts: a line each, with the mend. Exit 1 if anything is red."""
-    settings = _for_accounts()
+    settings = _for_accounts(beside_up=True)
     settings.account()
     from bridge.runtime import doctor as doctor_role
 
@@ -532,12 +532,14 @@ def keys_rotate(as_json: Json = False) -> None:
         _fail(f"{done.left} value(s) are still under another key: keep the old keys, and run this again")
 
 
-def _for_accounts() -> "Settings":
-    """Settings of a command that talks to the accounts, or to those of a sandbox that `up` started."""
-    from bridge.runtime.sandbox_accounts import environment_beside_sandbox
+def _for_accounts(*, beside_up: bool = False) -> "Settings":
+    """Settings of a command that talks to the accounts, or to those of a sandbox that `up` started. `beside_up`: where
+    no address is configured, ours is the one where `up` listens."""
+    from bridge.runtime.sandbox_accounts import environment_beside_sandbox, environment_beside_up
     from bridge.runtime.settings import load_environment, load_settings
 
-    return load_settings(environment_beside_sandbox(load_environment(Path.cwd())))
+    environ = load_environment(Path.cwd())
+    return load_settings(environment_beside_sandbox(environment_beside_up(environ) if beside_up else environ))
 
 
 def _for_data() -> "Settings":

@@ -38,6 +38,8 @@ class Readiness:
 
     unavailable: Sequence[str] = ()
     degraded: Sequence[str] = ()
+    doctor: Sequence[str] = ()
+    """What was red in the doctor's last round: a detail, since it may be mended by now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +144,9 @@ def _build_pages(services: EdgeServices) -> FastAPI:
         wrong = [*readiness.unavailable, *readiness.degraded]
         status = "unavailable" if readiness.unavailable else "degraded" if readiness.degraded else "ready"
         return Response(
-            orjson.dumps({"status": status, "wrong": wrong}),
+            orjson.dumps(
+                {"status": status, "wrong": wrong} | ({"doctor": [*readiness.doctor]} if readiness.doctor else {})
+            ),
             503 if readiness.unavailable else 200,
             media_type="application/json",
         )

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from bridge.api.context import Context
 from bridge.console.pages import HEADERS, NotAllowed, SignedIn, read_form, require, show
 from bridge.domain.roles import Role
-from bridge.runtime import tokens
+from bridge.runtime import checkup, tokens
 from bridge.store import access, dead_letters, listing
 
 router = APIRouter()
@@ -24,11 +24,12 @@ ROLES = {
 @router.get("/")
 async def show_overview(request: Request, context: Context, session: SignedIn) -> Response:
     readiness = await context.check_readiness()
-    channels, alarms, causes = await context.read(
+    channels, alarms, causes, (looked_at, findings) = await context.read(
         lambda connection: (
             listing.channels(connection, limit=AT_ONCE),
             listing.alarms(connection, limit=AT_ONCE),
             dead_letters.causes(connection),
+            checkup.kept_findings(connection, context.store.vault),
         )
     )
     return show(
@@ -39,6 +40,8 @@ async def show_overview(request: Request, context: Context, session: SignedIn) -
         readiness=readiness,
         channels=channels,
         alarms=alarms,
+        looked_at=looked_at,
+        findings=findings,
         dead_count=sum(cause.count for cause in causes),
     )
 

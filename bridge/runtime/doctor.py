@@ -1,12 +1,13 @@
 """Is everything set up, at Meta, at the helpdesk and here? One finding per thing: what is wrong, and its mend."""
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import orjson
 from redis.exceptions import RedisError
 
-from bridge.runtime import wiring
+from bridge.runtime import checkup, wiring
 from bridge.runtime.settings import META_API_URL, Settings, WhatsAppAccount
 from bridge.runtime.wiring import Store, Workshop
 from bridge.store import channels
@@ -37,6 +38,7 @@ FIELDS = (
     "history",
 )
 """What we subscribe to (fact sheet WhatsApp 1.10)."""
+NUMBER_FIELDS = ("status", "quality_rating", "health_status", "platform_type", "name_status", "account_mode")
 SCOPES = ("whatsapp_business_messaging", "whatsapp_business_management")
 FIX = "run `deskbridge doctor --fix`"
 APP_MEND = "check WHATSAPP_APP_SECRET: it must be that of the app which the access token belongs to"
@@ -69,9 +71,16 @@ async def _run(settings: Settings, store: Store, *, fix: bool) -> list[Finding]:
             if fix:
                 findings += await doctor.fix()
             findings += await doctor.check()
+            findings += await checkup.look_around(settings, store, workshop.redis)
     except InvalidConfiguration as exc:
         findings.append(_red("settings", str(exc), exc.mend))
     return findings
+
+
+async def look(settings: Settings, store: Store, workshop: Workshop) -> list[Finding]:
+    """The checks alone, for who has everything open already. Raises `StoreUnavailable`."""
+    findings = [await _check_redis(workshop), *await _Doctor(settings, store, workshop).check()]
+    return [*findings, *await checkup.look_around(settings, store, workshop.redis)]
 
 
 def _ok(check: str, message: str) -> Finding:
@@ -161,6 +170,7 @@ class _Doctor:
         checks: Mapping[str, Check] = {
             "access token": self._check_token,
             "phone number": self._check_number,
+            "business account": self._check_account,
             "subscription": self._check_subscription,
             "helpdesk": self._check_helpdesk,
         }
@@ -171,7 +181,7 @@ class _Doctor:
                 findings.append(_failed(name, failure))
             except StoreUnavailable:
                 findings.append(_red(name, "the database does not answer", "see the first line"))
-        findings.append(self._check_public_url())
+        findings.append(await self._check_public_url())
         return findings
 
     async def _check_token(self) -> list[Finding]:
@@ -190,7 +200,9 @@ class _Doctor:
         return [_ok("access token", "is valid, with both scopes")]
 
     async def _check_number(self) -> list[Finding]:
-        number = await self._api.phone_number(["status", "quality_rating", "health_status", "platform_type"])
+        number = await self._api.phone_number(
+            ["status", "quality_rating", "health_status", "platform_type", "name_status", "account_mode"]
+        )
         findings = []
         status = str(number.get("status") or "unknown")
         if status != "CONNECTED":
@@ -208,7 +220,14 @@ class _Doctor:
         elif can_send == "LIMITED":
             mend = "read the reasons in WhatsApp Manager > Account tools"
             findings.append(Finding("phone number", FindingLevel.WARNING, "Meta limits what it may send", mend))
-        return findings or [_ok("phone number", f"is connected, quality {number.get('quality_rating', 'unknown')}")]
+        findings = findings or [_ok("phone number", "is connected")]
+        return [*findings, *checkup.judge_number(number)]
+
+    async def _check_account(self) -> list[Finding]:
+        findings = checkup.judge_account(await self._api.waba(("account_review_status", "currency", "health_status")))
+        with contextlib.suppress(Permanent):  # not every token may read them, and nothing hangs on it
+            findings += checkup.judge_number_settings(await self._api.number_settings())
+        return findings
 
     async def _check_subscription(self) -> list[Finding]:
         app_id = str((await self._api.debug_token()).get("app_id") or "")
@@ -246,12 +265,12 @@ class _Doctor:
         secrets = [*own, *([kept[wiring.WEBHOOK_SECRET]] if wiring.WEBHOOK_SECRET in kept else [])]
         return list(await self._connector.inspect(webhook_url=self._webhook_url, webhook_secrets=secrets))
 
-    def _check_public_url(self) -> Finding:
+    async def _check_public_url(self) -> Finding:
         url = self._settings.public_url
         if self._account.api_url == META_API_URL and not url.startswith("https://"):
             mend = "set DESKBRIDGE_PUBLIC_URL to the https address of your proxy"
             return _red("public address", "Meta only calls https, with a certificate that is not self-signed", mend)
-        return _ok("public address", f"webhooks come to {url}")
+        return await checkup.look_from_outside(url)
 
 
 def _names(value: object) -> set[str]:

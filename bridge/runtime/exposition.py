@@ -13,7 +13,7 @@ from redis.exceptions import RedisError
 from sqlalchemy import Connection, func, select, text
 
 from bridge.domain.customer_service_window import CLOSING, MARGIN, WINDOW
-from bridge.runtime import limits_report
+from bridge.runtime import checkup, limits_report
 from bridge.runtime.metrics import COUNTERS, HISTOGRAMS, histogram_of, read_counters
 from bridge.runtime.wiring import Store, field_ids_of
 from bridge.store import channels
@@ -21,6 +21,7 @@ from bridge.store.crypto import UnknownKey
 from bridge.store.database import StoreUnavailable
 from bridge.store.tables import EPOCH, OPEN_STATES, alarm, channel, conversation, effect, feed, inbox, shard, worker
 from connectors import registry
+from connectors.interface import FindingLevel
 
 WORKER_GONE_AFTER = timedelta(seconds=30)
 _SIZE = {
@@ -53,6 +54,7 @@ async def render(edge: CollectorRegistry, store: Store, redis: Redis, *, data_di
         families += await _limits(store, redis)
         with contextlib.suppress(UnknownKey):  # an alarm says so
             families.append(await store.database.read(lambda connection: _ticket_fields(connection, store)))
+            families += await store.database.read(lambda connection: _doctor(connection, store))
         up.add_metric([], 1)
     except StoreUnavailable:
         up.add_metric([], 0)
@@ -68,6 +70,16 @@ def _counters(counters: Mapping[tuple[str, str], int]) -> Iterable[Metric]:
             if found == name:
                 family.add_metric([value] if label else [], amount)
         yield family
+
+
+def _doctor(connection: Connection, store: Store) -> list[Metric]:
+    looked = GaugeMetricFamily("deskbridge_doctor_timestamp_seconds", "When the doctor last made its round.")
+    found = GaugeMetricFamily("deskbridge_doctor_findings", "What the doctor found then.", labels=["level"])
+    at, findings = checkup.kept_findings(connection, store.vault)
+    looked.add_metric([], (at or EPOCH).timestamp())
+    for level in FindingLevel:
+        found.add_metric([level.value], sum(one.level is level for one in findings))
+    return [looked, found]
 
 
 def _histograms(counters: Mapping[tuple[str, str], int]) -> Iterable[Metric]:

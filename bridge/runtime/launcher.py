@@ -65,6 +65,7 @@ def up(read: Callable[[], Mapping[str, str]]) -> int:
         settings.encryption_keys()
         settings.admin_token()
         wiring.migrate(settings)
+        sandbox_accounts.remember_own_address(settings.data_dir, settings.public_url)
         now = Configuration(settings, load)
         roles += [
             Role("web", lambda: web.run(now), hears_hangup=True),

@@ -50,6 +50,9 @@ class SandboxAccounts:
         }
 
 
+_ADDRESS_VARIABLES = {"DESKBRIDGE_PUBLIC_URL", "DESKBRIDGE_HOST", "DESKBRIDGE_PORT"}
+
+
 def folder(data_dir: Path) -> Path:
     return data_dir / "sandbox"
 
@@ -99,6 +102,22 @@ def remember_address(data_dir: Path, url: str) -> None:
     _address_file(data_dir).write_text(url + "\n", "utf-8")
 
 
+def remember_own_address(data_dir: Path, public_url: str) -> None:
+    """Commands in another terminal look for the webhooks where `up` listens, whatever they are told themselves."""
+    _own_address_file(data_dir).write_text(public_url + "\n", "utf-8")
+
+
+def environment_beside_up(environ: Mapping[str, str]) -> Mapping[str, str]:
+    """`environ`, with the address of the `up` of this data dir where none is configured. Raises `SettingsError`."""
+    if _ADDRESS_VARIABLES & environ.keys():
+        return environ
+    try:
+        url = _own_address_file(load_settings(environ, accounts=False).data_dir).read_text("utf-8").strip()
+    except OSError:
+        return environ
+    return {**environ, "DESKBRIDGE_PUBLIC_URL": url}
+
+
 def environment_beside_sandbox(environ: Mapping[str, str]) -> Mapping[str, str]:
     """`environ`, with the sandbox's accounts where a sandbox is wanted and one was started. Raises `SettingsError`."""
     if not sandbox_wanted(environ):
@@ -133,6 +152,10 @@ def environment_with(
         "WHATSAPP_VERIFY_TOKEN": accounts.verify_token,
         **played.sandbox_environment(accounts.helpdesks[helpdesk], url=url),
     }
+
+
+def _own_address_file(data_dir: Path) -> Path:
+    return data_dir / "address"
 
 
 def _credentials_file(data_dir: Path) -> Path:

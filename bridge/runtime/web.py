@@ -22,7 +22,7 @@ from bridge.api.app import build_face
 from bridge.api.context import ApiContext
 from bridge.console.app import add_console
 from bridge.domain.roles import Caller
-from bridge.runtime import exposition, told, wiring
+from bridge.runtime import checkup, exposition, told, wiring
 from bridge.runtime.bell import Bell
 from bridge.runtime.clock import Clock
 from bridge.runtime.configuration import Configuration, require_usable
@@ -38,6 +38,7 @@ from bridge.store.database import StoreUnavailable
 from bridge.store.inbox import Inbox
 from connectors import errors as ring_errors
 from connectors import registry
+from connectors.interface import FindingLevel
 from webhooks.app import EdgeServices, Readiness, build_app, build_server
 from webhooks.group_commit import GroupCommit
 from webhooks.metrics import EdgeMetrics
@@ -290,9 +291,14 @@ async def check_readiness(store: Store, redis: Redis) -> Readiness:
         return Readiness(degraded=["Redis does not answer: events are kept, replies wait"])
     unknown = sorted((await database.read(keyring.on_record)).difference(store.vault.keys.names))
     gates = await database.read(exposition.closed_scopes)
+    red: list[str] = []
+    with contextlib.suppress(UnknownKey):  # said above
+        _, findings = await database.read(lambda connection: checkup.kept_findings(connection, store.vault))
+        red = [f"{one.check}: {one.message}" for one in findings if one.level is FindingLevel.RED]
     return Readiness(
         degraded=[
             *(f"the encryption key {name} is not configured here: add it, and send SIGHUP" for name in unknown),
             *(f"{scope} waits for an administrator (code {code})" for scope, code in gates),
-        ]
+        ],
+        doctor=red,
     )

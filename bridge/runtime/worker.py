@@ -11,6 +11,7 @@ import signal
 import socket
 import threading
 from collections.abc import Callable, Coroutine, Iterator
+from functools import partial
 from types import FrameType
 from typing import Any
 
@@ -20,7 +21,7 @@ from redis.exceptions import RedisError
 from rq import SimpleWorker
 from rq.exceptions import StopRequested
 
-from bridge.runtime import jobs, wiring
+from bridge.runtime import checkup, doctor, jobs, wiring
 from bridge.runtime.bell import QUEUE
 from bridge.runtime.configuration import Configuration, Orders, require_usable
 from bridge.runtime.drain import Drain
@@ -91,12 +92,24 @@ def _work(settings: Settings, orders: Orders) -> None:
     with wiring.open_store(settings, every_key=False) as store, _loop_beside() as wait_for:
         workshop_context = wiring.open_workshop(settings, store)
         workshop: Workshop = wait_for(workshop_context.__aenter__())
+        rounds = wait_for(_begin_rounds(settings, store, workshop))
         try:
             jobs.answer_with(lambda: wait_for(_drain(workshop, holder=holder, stop=orders.stop)))
             _answer_bells(settings, orders)
         finally:
+            wait_for(_end_rounds(rounds))
             wait_for(_leave(workshop, holder))
             wait_for(workshop_context.__aexit__(None, None, None))
+
+
+async def _begin_rounds(settings: Settings, store: wiring.Store, workshop: Workshop) -> asyncio.Task[None]:
+    look = partial(doctor.look, settings, store, workshop)
+    return asyncio.create_task(checkup.keep_looking(store, workshop.services.channel, look))
+
+
+async def _end_rounds(rounds: asyncio.Task[None]) -> None:
+    rounds.cancel()
+    await asyncio.gather(rounds, return_exceptions=True)
 
 
 @contextlib.contextmanager

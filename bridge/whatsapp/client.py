@@ -217,6 +217,10 @@ class CloudApi:
         """Our business account (fact sheet 7.2, 7.4)."""
         return (await self._read("GET", self._waba_id, params={"fields": ",".join(fields)})).members
 
+    async def number_settings(self) -> Mapping[str, object]:
+        """How Meta handles our number's messages (fact sheet 7.8)."""
+        return (await self._read("GET", self._phone_number_id, "settings")).members
+
     async def subscribed_apps(self) -> list[Mapping[str, object]]:
         """The apps that get the account's webhooks; without ours nothing arrives (fact sheet 7.5)."""
         answer = await self._read("GET", self._waba_id, "subscribed_apps")
