@@ -51,6 +51,8 @@ def check_value(slot: Slot, value: str) -> Clean:
             _check_link(slot, clean.value)
         case SlotKind.ADDRESS_END:
             return Clean(encode_address_end(clean.value), clean.was_flattened)
+        case SlotKind.CODE if " " in clean.value:
+            raise UnfitValue(f"{slot.key} is a code, which has no spaces")  # it ends an address as well
         case SlotKind.LOCATION:
             read_location(clean.value, key=slot.key)
         case SlotKind.PRODUCT:
