@@ -14,6 +14,7 @@ from connectors import registry
 from connectors.client import remote_client
 from connectors.configuration import InvalidConfiguration
 from connectors.errors import (
+    FilesRefused,
     NeedsOperator,
     OutcomeUnknown,
     Permanent,
@@ -26,6 +27,7 @@ from connectors.interface import (
     CommentDraft,
     EffectKey,
     FeedsChanges,
+    FileDraft,
     FindingLevel,
     HelpdeskConnector,
     Installs,
@@ -970,3 +972,58 @@ async def test_staff_are_never_erased(router: respx.MockRouter, zendesk: Zendesk
     router.get(f"{API}/users/78").respond(200, json={"user": {"id": 78, "role": "agent", "active": True}})
     with pytest.raises(Permanent):
         await zendesk.erase_requester(RequesterId("78"))
+
+
+# Files
+
+
+class OneFile:
+    """A `FileSource` whose every file is the same."""
+
+    async def read(self, file_id: str) -> AsyncIterator[bytes]:
+        assert file_id == "f1"
+        yield b"%PDF-"
+        yield b"1.7"
+
+
+PDF = FileDraft("f1", "Fatura nº 7.pdf", "application/pdf", 8)
+
+
+async def test_files_are_uploaded_and_their_tokens_go_with_the_comment(
+    router: respx.MockRouter, zendesk: Zendesk
+) -> None:
+    upload = router.post(f"{API}/uploads").respond(201, json={"upload": {"token": "tok1"}})
+    put = router.put(f"{API}/tickets/90210").respond(json=written())
+    prepared = zendesk.prepare_comment(draft(files=[PDF]), key=KEY)
+    await zendesk.add_comment(TICKET, prepared, key=KEY, repeat=False, files=OneFile())
+    request = upload.calls[0].request
+    assert (request.url.params["filename"], request.headers["content-type"]) == (PDF.name, "application/pdf")
+    assert (request.headers["content-length"], request.content) == ("8", b"%PDF-1.7")
+    assert json.loads(put.calls[0].request.content)["ticket"]["comment"]["uploads"] == ["tok1"]
+
+
+@pytest.mark.parametrize(
+    ("status", "answer"),
+    [
+        (403, {"json": {"error": "AttachmentFileTypeNotAllowed"}}),
+        (413, {"html": "<html>Request Entity Too Large</html>"}),
+        (413, {"json": {"error": "AttachmentTooLarge"}}),
+        (422, {"json": {"error": "RecordInvalid"}}),
+    ],
+)
+async def test_a_file_that_is_refused_stops_neither_the_account_nor_the_comment(
+    router: respx.MockRouter, zendesk: Zendesk, status: int, answer: dict[str, object]
+) -> None:
+    router.post(f"{API}/uploads").respond(status, **answer)  # type: ignore[arg-type]  # a table's values
+    put = router.put(f"{API}/tickets/90210").respond(json=written())
+    prepared = zendesk.prepare_comment(draft(files=[PDF]), key=KEY)
+    with pytest.raises(FilesRefused):
+        await zendesk.add_comment(TICKET, prepared, key=KEY, repeat=False, files=OneFile())
+    assert put.call_count == 0
+
+
+async def test_an_upload_whose_answer_is_lost_is_tried_again_later(router: respx.MockRouter, zendesk: Zendesk) -> None:
+    router.post(f"{API}/uploads").mock(side_effect=httpx.ReadTimeout)
+    prepared = zendesk.prepare_comment(draft(files=[PDF]), key=KEY)
+    with pytest.raises(RetryLater):
+        await zendesk.add_comment(TICKET, prepared, key=KEY, repeat=False, files=OneFile())
