@@ -28,10 +28,9 @@ LEARN_EVERY_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
-    """`kind` is `window` (so many in a rolling period) or `pair` (Meta's limit to one customer)."""
+    """So many in a rolling period."""
 
     name: str
-    kind: str
     limit: int
     period_seconds: float
 
@@ -75,7 +74,7 @@ class Buckets:
         keys: list[str] = []
         for bucket in buckets:
             keys.extend(self._keys(bucket.name))
-            arguments.extend((bucket.kind, bucket.limit, bucket.period_seconds))
+            arguments.extend((bucket.limit, bucket.period_seconds))
         milliseconds, blocking, *counts = await self._take(keys=keys, args=arguments)
         return Drawing(
             wait_seconds=milliseconds / 1000,
@@ -138,7 +137,6 @@ class HelpdeskBudget:
         wanted = [
             Bucket(
                 draw.bucket,
-                "window",
                 self._ours(draw.bucket, draw.limit),
                 draw.period_seconds + ARRIVAL_SPREAD_SECONDS,
             )

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from redis.asyncio import Redis
 
-from bridge.domain.throttle import PAIR_BURST, PAIR_SECONDS, PairLimit, RollingWindow
+from bridge.domain.throttle import RollingWindow
 from bridge.runtime.limiter import ARRIVAL_SPREAD_SECONDS, PREFIX, Bucket, Buckets, HelpdeskBudget, Usage
 from bridge.runtime.metrics import WorkerMetrics, read_counters
 from connectors.errors import RateLimited
@@ -18,8 +18,7 @@ from connectors.interface import Draw
 
 NEAR_SECONDS = 0.25
 """The script looks at Redis's clock a moment after the model did."""
-ACCOUNT = Bucket("account", "window", 5, 60.0)
-PAIR = Bucket("pair:c1", "pair", PAIR_BURST, PAIR_SECONDS)
+ACCOUNT = Bucket("account", 5, 60.0)
 scopes = (f"scope{number}" for number in itertools.count())
 on_a_shared_redis = settings(
     max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -57,7 +56,7 @@ async def age(redis: Redis, seconds: float) -> None:
             members: Any = await redis.zrange(key, 0, -1, withscores=True)
             await redis.zadd(key, {member: score - seconds for member, score in members})
         else:
-            for name in ("began", "closed_until", "left_until"):
+            for name in ("closed_until", "left_until"):
                 value = await redis.hget(key, name)
                 if value is not None:
                     await redis.hset(key, name, f"{float(value) - seconds:.6f}")
@@ -68,7 +67,7 @@ async def age(redis: Redis, seconds: float) -> None:
             await redis.pexpire(key, left - int(seconds * 1000))
 
 
-async def agree(redis: Redis, bucket: Bucket, model: RollingWindow | PairLimit, pauses: Sequence[float]) -> None:
+async def agree(redis: Redis, bucket: Bucket, model: RollingWindow, pauses: Sequence[float]) -> None:
     """Draw from both after each pause: the same answer, and the same wait."""
     buckets = Buckets(redis, scope=next(scopes))
     passed = 0.0
@@ -97,24 +96,11 @@ async def test_window_of_the_script_is_the_models(
 ) -> None:
     async with Redis.from_url(redis_url) as redis:
         await redis.flushdb()
-        await agree(redis, Bucket("b", "window", limit, period), RollingWindow(limit, period), pauses)
-
-
-@on_a_shared_redis
-@given(
-    pauses=st.one_of(
-        st.lists(st.sampled_from([0.0, 0.0, 0.0, 0.7, 2.1, 4.9, 5.75, 6.6, 13.7, 100.0, 290.0]), max_size=25),
-        st.integers(PAIR_BURST - 2, PAIR_BURST + 3).map(lambda count: [0.0] * count + [200.0, 80.0, 0.0]),
-    )
-)
-async def test_pair_limit_of_the_script_is_the_models(redis_url: str, pauses: list[float]) -> None:
-    async with Redis.from_url(redis_url) as redis:
-        await redis.flushdb()
-        await agree(redis, PAIR, PairLimit(), pauses)
+        await agree(redis, Bucket("b", limit, period), RollingWindow(limit, period), pauses)
 
 
 async def test_takers_side_by_side_never_get_more_than_the_limit(redis_url: str) -> None:
-    bucket = Bucket("b", "window", 40, 60.0)
+    bucket = Bucket("b", 40, 60.0)
 
     async def take_many(times: int) -> int:
         async with Redis.from_url(redis_url) as own:
@@ -124,17 +110,8 @@ async def test_takers_side_by_side_never_get_more_than_the_limit(redis_url: str)
     assert sum(await asyncio.gather(*(take_many(20) for _ in range(8)))) == 40
 
 
-async def test_burst_to_one_customer_ends_after_45_for_all_takers_together(redis_url: str) -> None:
-    async def take_many(times: int) -> int:
-        async with Redis.from_url(redis_url) as own:
-            buckets = Buckets(own, scope="shared")
-            return [(await buckets.take([PAIR])).wait_seconds for _ in range(times)].count(0)
-
-    assert sum(await asyncio.gather(*(take_many(20) for _ in range(4)))) == PAIR_BURST
-
-
 async def test_draw_takes_from_every_bucket_or_from_none(buckets: Buckets) -> None:
-    small = Bucket("small", "window", 1, 60.0)
+    small = Bucket("small", 1, 60.0)
     assert (await buckets.take([ACCOUNT, small])).wait_seconds == 0
     refused = await buckets.take([ACCOUNT, small])
     assert refused.blocking == small
@@ -143,7 +120,7 @@ async def test_draw_takes_from_every_bucket_or_from_none(buckets: Buckets) -> No
 
 
 async def test_two_far_sides_share_nothing(redis: Redis) -> None:
-    bucket = Bucket("account", "window", 1, 60.0)
+    bucket = Bucket("account", 1, 60.0)
     for scope in ("one", "two"):
         assert (await Buckets(redis, scope=scope).take([bucket])).wait_seconds == 0
 
@@ -156,16 +133,6 @@ async def test_closed_bucket_gives_nothing_until_its_time(buckets: Buckets, redi
     assert blocking == ACCOUNT
     await age(redis, 91)
     assert (await buckets.take([ACCOUNT])).wait_seconds == 0
-
-
-async def test_pair_closed_by_meta_gives_nothing_until_its_time(buckets: Buckets, redis: Redis) -> None:
-    assert (await buckets.take([PAIR])).wait_seconds == 0
-    await buckets.close("pair:c1", seconds=1024)
-    assert (await buckets.take([PAIR])).wait_seconds > 1023
-    await age(redis, 1000)
-    assert 0 < (await buckets.take([PAIR])).wait_seconds <= 24
-    await age(redis, 25)
-    assert (await buckets.take([PAIR])).wait_seconds == 0
 
 
 async def test_shorter_closing_never_ends_a_longer_one(buckets: Buckets) -> None:
@@ -227,11 +194,11 @@ async def test_wiped_redis_costs_the_count_and_nothing_else(buckets: Buckets, re
 
 
 async def test_nothing_of_a_limit_stays_in_redis_for_ever(buckets: Buckets, redis: Redis) -> None:
-    await buckets.take([ACCOUNT, PAIR])
+    await buckets.take([ACCOUNT])
     await buckets.close("account", seconds=5)
     await buckets.learn("other", limit=5, remaining=5, reset_seconds=5)
     keys = await redis.keys("*")
-    assert len(keys) == 4
+    assert len(keys) == 3
     for key in keys:
         assert 0 < await redis.ttl(key) <= 3700
 
