@@ -54,6 +54,8 @@ class RequesterDraft:
     bsuid: str | None = field(repr=False)
     wa_id: str | None = field(repr=False)
     name: str | None = field(repr=False)
+    others: int | None = None
+    """How many users with this number the bridge knows by `ListsContacts`; None: it does not know, so search."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -382,6 +384,37 @@ class KnowsMerges(Protocol):
 
     async def find_successor(self, ticket_id: TicketId) -> Successor | None:
         """None when the ticket was not merged, or when it cannot be told into which one."""
+
+
+@dataclass(frozen=True, slots=True)
+class HelpdeskContact:
+    """Somebody whom the helpdesk knows. `numbers`: as they are written there. `is_customer` False: staff, or gone.
+
+    `is_ours`: made by the bridge, which finds them by its own name for them.
+    """
+
+    id: RequesterId
+    numbers: Sequence[str] = field(default=(), repr=False)
+    is_customer: bool = True
+    is_ours: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ContactPage:
+    contacts: Sequence[HelpdeskContact]
+    cursor: str
+    end: bool
+
+
+@runtime_checkable
+class ListsContacts(Protocol):
+    """Can list everybody, and then who changed: so that nobody has to be searched for."""
+
+    async def contacts_since(self, cursor: str | None) -> ContactPage:
+        """One page after `cursor` (opaque; None: from the beginning). Repeats are allowed, gaps are not."""
+
+    async def contacts_by_id(self, ids: Sequence[RequesterId]) -> Sequence[HelpdeskContact]:
+        """These as they are now; who is gone is left out."""
 
 
 @dataclass(frozen=True, slots=True)

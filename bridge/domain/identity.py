@@ -329,3 +329,25 @@ def survivor(one: Side, other: Side) -> tuple[Side, Side]:
         key=lambda side: (not side.is_adopted, not side.has_open_ticket, not side.has_conversation, side.contact_id),
     )
     return ranked[0], ranked[1]
+
+
+# Which helpdesk user it is
+
+
+@dataclass(frozen=True, slots=True)
+class UserChoice:
+    """`user`: the one who is meant. `candidates`: all who may be."""
+
+    user: str | None
+    candidates: tuple[str, ...] = ()
+
+
+def choose_user(certain: Sequence[str], possible: Sequence[str]) -> UserChoice:
+    """A helpdesk user who alone has the number is the customer; a doubtful spelling counts where nobody has a certain
+    one and it leaves a single candidate."""
+    candidates = tuple(dict.fromkeys((*certain, *possible)))
+    if len(certain) == 1:
+        return UserChoice(certain[0], candidates)
+    if not certain and len(candidates) == 1:
+        return UserChoice(candidates[0], candidates)
+    return UserChoice(None, candidates)

@@ -78,30 +78,6 @@ def number_not_written(speech: Speech, *, code: str) -> str:
 
 
 @note
-def number_changed(speech: Speech, *, old: str | None, new: str | None) -> str:
-    if new is None:
-        return speech.say(
-            "WhatsApp gave this customer a new id, and hides their new number, if they have one. Replies go to the new "
-            "id; to ask for the number, write a private note: /wa ask number"
-        )
-    if old is None:
-        return speech.say("The customer's WhatsApp number changed to +{new}. Replies go there from now on.", new=new)
-    return speech.say(
-        "The customer's WhatsApp number changed from +{old} to +{new}. Replies go to the new one from now on.",
-        old=old,
-        new=new,
-    )
-
-
-@note
-def security_code_changed(speech: Speech) -> str:
-    return speech.say(
-        "WhatsApp says that this customer's security code changed: a new phone, or WhatsApp installed anew. If you are "
-        "to share something confidential, make sure first whom you are writing with."
-    )
-
-
-@note
 def ask_for_number(speech: Speech) -> str:
     """What the customer reads above the button."""
     return speech.say("To help you further we would like to know your phone number. Would you share it with us?")

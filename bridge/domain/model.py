@@ -99,10 +99,6 @@ class SystemNotice:
     previous_parent_bsuid: Bsuid | None = field(default=None, repr=False)
 
     @property
-    def says_something(self) -> bool:
-        return self.changes_ids or self.kind == "customer_identity_changed"
-
-    @property
     def changes_ids(self) -> bool:
         return bool(self.new_wa_id or self.new_bsuid or self.new_parent_bsuid) and self.kind in (
             "user_changed_number",

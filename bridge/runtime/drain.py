@@ -21,6 +21,7 @@ from bridge.domain.inbox_item import InboxKind
 from bridge.domain.meta_limits import Urgency
 from bridge.domain.retry import backoff
 from bridge.runtime import (
+    directory,
     files_from_whatsapp,
     files_to_helpdesk,
     helpdesk_lane,
@@ -318,6 +319,7 @@ class Drain:
     async def _reconcile(self) -> None:
         try:
             await reconcile.run_if_due(self._services)
+            await directory.run_if_due(self._services)
         finally:
             self._reconciling = False
 

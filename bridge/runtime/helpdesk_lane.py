@@ -11,12 +11,21 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
-from bridge.domain import notes
+from bridge.domain import identity_notes, notes
 from bridge.domain.decide import ReadReceipts
 from bridge.domain.render import Line, render_messages, render_note
 from bridge.domain.retry import backoff
 from bridge.domain.text import preview
-from bridge.runtime import contact_merges, desk_changes, files_to_helpdesk, gates, merges, receipts, ticket_marks
+from bridge.runtime import (
+    contact_merges,
+    desk_changes,
+    directory,
+    files_to_helpdesk,
+    gates,
+    merges,
+    receipts,
+    ticket_marks,
+)
 from bridge.runtime.apply import MIDDLE, add_note
 from bridge.runtime.desk_changes import DeskChange
 from bridge.runtime.files_to_helpdesk import Reader, Shown
@@ -68,6 +77,7 @@ class NeedRequester:
     """The customer has no helpdesk user yet."""
 
     address: Address
+    contact_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +214,7 @@ def _begin_messages(
         )
         return None
     if current.requester_id is None:
-        return NeedRequester(contacts.load_address(connection, services.vault, current.contact_id))
+        return NeedRequester(contacts.load_address(connection, services.vault, current.contact_id), current.contact_id)
     # What was refused together is tried one by one, so that a bad message takes no other with it.
     at_once = 1 if head.told == ALONE else BATCH_MESSAGES
     waiting = outbox.load_waiting_posts(connection, services.vault, current.id, limit=at_once)
@@ -343,7 +353,7 @@ def _begin_note(
     if first is not None:  # the customer's messages open the note's ticket
         return _begin_posts_before(connection, services, current, head, first, moment)
     if ticket is None and current.requester_id is None:
-        return NeedRequester(contacts.load_address(connection, services.vault, current.contact_id))
+        return NeedRequester(contacts.load_address(connection, services.vault, current.contact_id), current.contact_id)
     key = _key(head)
     marks = ticket_marks.marks_of(connection, services, current, moment)
     comment = CommentDraft(
@@ -372,7 +382,7 @@ def _begin_echo(
     if first is not None:
         return _begin_posts_before(connection, services, current, head, first, moment)
     if ticket is None and current.requester_id is None:
-        return NeedRequester(contacts.load_address(connection, services.vault, current.contact_id))
+        return NeedRequester(contacts.load_address(connection, services.vault, current.contact_id), current.contact_id)
     post = outbox.load_post(connection, services.vault, head.id)
     of_messages = media.load_of_messages(connection, services.vault, [head.message_id or ""])
     until_at = files_to_helpdesk.waits_until(of_messages.get(head.message_id or "", ()), real_now=moment.real)
@@ -456,9 +466,15 @@ def _bury(connection: Connection, services: Services, head: EffectRecord, *, cod
 
 async def _find_requester(services: Services, lease: Lease, conversation_id: str, need: NeedRequester) -> bool:
     started_at = services.clock.real_now()
-    draft = RequesterDraft(bsuid=need.address.bsuid, wa_id=need.address.wa_id, name=need.address.name)
     try:
-        requester = await services.connector.find_or_create_requester(draft)
+        suggested = await directory.suggest(services, need.address, contact_id=need.contact_id)
+        if suggested.adopt is not None:
+            requester = RequesterRef(suggested.adopt.id, adopted=True, candidates=1)
+        else:
+            draft = RequesterDraft(
+                bsuid=need.address.bsuid, wa_id=need.address.number, name=need.address.name, others=suggested.others
+            )
+            requester = await services.connector.find_or_create_requester(draft)
     except RemoteFailure as failure:
         return await _record_failure_of_head(services, lease, conversation_id, failure)
     moment = Moment.take(services.clock)
@@ -471,9 +487,12 @@ async def _find_requester(services: Services, lease: Lease, conversation_id: str
         elif current.requester_id != requester.id:
             # The contact was merged into another one meanwhile, who has a user already.
             contact_merges.join_requesters(connection, services, current, requester.id, origin, moment)
+        if suggested.candidates and not requester.adopted:
+            note = identity_notes.ambiguous(suggested.candidates, made=requester.id)
+            add_note(connection, services, current, note, ticket_id=None, moment=moment)
         conversations.save(connection, current)
         gates.reopen_gate(connection, services, HELPDESK_SCOPE, started_at=started_at)
-        if requester.candidates > 1:
+        if requester.candidates > 1 or (suggested.candidates and not requester.adopted):
             channels.raise_alarm(connection, kind="ambiguous_requester", subject=conversation_id, now=moment.real)
 
     await services.commit_outcome(lease, unit)

@@ -9,17 +9,15 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from bridge.domain import identity_notes
-from bridge.domain.identity import Evidence, IdChange, IdKind
+from bridge.domain.identity import Evidence, IdChange
 from bridge.domain.model import InboundMessage, SystemNotice
 from bridge.runtime import desk_changes
-from bridge.runtime.apply import add_note
 from bridge.runtime.services import Moment, Services
 from bridge.store import contacts, conversations
 from bridge.store.contacts import ContactRef
 from bridge.store.conversations import Conversation
 from bridge.store.tables import EffectKind
-from connectors.interface import TicketStatus, UpdatesRequesters
+from connectors.interface import UpdatesRequesters
 
 
 class Elsewhere(Exception):
@@ -32,9 +30,9 @@ class Elsewhere(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """`current` None: nothing is to be told, since the customer has not been written with yet."""
+    """`current` None: the customer has not been written with yet."""
 
-    owner: ContactRef | None
+    owner: ContactRef
     current: Conversation | None
 
 
@@ -54,51 +52,15 @@ def change_of(notice: SystemNotice) -> IdChange:
 
 def follow(connection: Connection, services: Services, notice: SystemNotice, *, shard: int, moment: Moment) -> Changed:
     """Follow the notice. The caller saves `current`. Raises `Elsewhere` and `contacts.ContactRaced`."""
-    if not notice.changes_ids:
-        return _security_code_changed(connection, services, notice, shard=shard, moment=moment)
     owner = contacts.change_ids(
         connection, services.vault, change_of(notice), name=notice.sender.name, shard=shard, now=moment.business
     )
     if owner.shard != shard:
         raise Elsewhere(owner.shard)
     current = conversations.find(connection, contact_id=owner.id, channel_id=services.channel.id)
-    if current is not None and _has_ticket(connection, current):
-        old = notice.sender.wa_id if notice.sender.wa_id != notice.new_wa_id else None
-        note = identity_notes.number_changed(old=old, new=notice.new_wa_id)
-        add_note(connection, services, current, note, ticket_id=None, moment=moment)
     if current is not None and not owner.merging:  # else it is told once they are one
         tell_requester(connection, services, current, moment)
     return Changed(owner, current)
-
-
-def _has_ticket(connection: Connection, current: Conversation) -> bool:
-    """One that can take a note: what WhatsApp itself says opens none (fact sheet WhatsApp 1.6.2)."""
-    if current.ticket_id is None:
-        return False
-    return conversations.load_ticket(connection, current.ticket_id).status not in (
-        TicketStatus.CLOSED,
-        TicketStatus.GONE,
-    )
-
-
-def _security_code_changed(
-    connection: Connection, services: Services, notice: SystemNotice, *, shard: int, moment: Moment
-) -> Changed:
-    """Nothing follows but a note, and that only where the customer has a ticket."""
-    sender = notice.sender
-    for kind, value in ((IdKind.BSUID, sender.bsuid), (IdKind.WA_ID, sender.wa_id)):
-        owner = contacts.find(connection, services.vault, kind=kind, value=value) if value else None
-        if owner is None:
-            continue
-        if owner.shard != shard:
-            raise Elsewhere(owner.shard)
-        current = conversations.find(connection, contact_id=owner.id, channel_id=services.channel.id)
-        if current is not None and _has_ticket(connection, current):
-            note = identity_notes.security_code_changed()
-            add_note(connection, services, current, note, ticket_id=None, moment=moment)
-            return Changed(owner, current)
-        break
-    return Changed(None, None)
 
 
 def take_numbers(

@@ -105,7 +105,7 @@ class Wishes:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """What WhatsApp itself says of a customer, with the row it came in."""
+    """A change of a customer's ids with the row it came in."""
 
     entry: InboxEntry
     notice: SystemNotice
@@ -169,7 +169,7 @@ def sort_entries(entries: Sequence[InboxEntry], *, phone_number_id: str) -> Sort
                 found.letters.setdefault(sender, []).append(Letter(entry, translated))
             case StatusUpdate():
                 found.reports.append(Report(entry, translated))
-            case SystemNotice(says_something=True):
+            case SystemNotice(changes_ids=True):
                 found.notices.append(Notice(entry, translated))
             case SystemNotice():
                 found.news.append((entry, translated))

@@ -277,6 +277,30 @@ class ConsentRow(SQLModel, table=True):
     detail: bytes = _sealed()
 
 
+class DirectoryRow(SQLModel, table=True):
+    """How far the helpdesk's list of users was read, and when it was whole for the first time."""
+
+    __tablename__ = "directory"
+    channel_id: str = Field(primary_key=True)
+    cursor: str | None = None
+    claimed_at: datetime = _time()
+    complete_at: datetime | None = _time_or_none()
+
+
+class DirectoryEntryRow(SQLModel, table=True):
+    """A helpdesk user has a number."""
+
+    __tablename__ = "directory_entry"
+    __table_args__ = (
+        UniqueConstraint("channel_id", "remote_id", "number_index"),
+        Index("ix_directory_entry_number", "channel_id", "number_index"),
+    )
+    id: str = Field(primary_key=True)
+    channel_id: str
+    remote_id: str
+    number_index: bytes = _sealed()
+
+
 class ConversationRow(SQLModel, table=True):
     """Contact x channel. `version` is compared and swapped by every change."""
 
@@ -716,6 +740,8 @@ contact_identity = _table(ContactIdentityRow)
 consent = _table(ConsentRow)
 past_identity = _table(PastIdentityRow)
 contact_merge = _table(ContactMergeRow)
+directory = _table(DirectoryRow)
+directory_entry = _table(DirectoryEntryRow)
 conversation = _table(ConversationRow)
 ticket = _table(TicketRow)
 comment = _table(CommentRow)

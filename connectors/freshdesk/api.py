@@ -119,7 +119,7 @@ class FreshdeskApi:
     ) -> tuple[list[_Model], bool]:
         """One page of a list, and whether a next one is announced."""
         answer = await self.send("GET", path, cause=cause, safe=True, params=params, draws=draws)
-        more = bool(_NEXT_PAGE.search(answer.headers.get("link", "")))
+        more = has_next(answer)
         return read(list[model], answer, safe=True), more  # type: ignore[valid-type]  # a variable holds the type
 
     async def write(
@@ -206,6 +206,11 @@ def _limit_of(told: _Told | None, buckets: Sequence[str]) -> str:
     if told is not None and (not told.is_accounts or told.remaining):
         return buckets[-1]
     return ACCOUNT
+
+
+def has_next(response: httpx.Response) -> bool:
+    """Whether a list announces a next page."""
+    return bool(_NEXT_PAGE.search(response.headers.get("link", "")))
 
 
 @functools.cache

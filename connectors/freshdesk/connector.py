@@ -33,12 +33,14 @@ from connectors.interface import (
     CommentDraft,
     CommentId,
     CommentWritten,
+    ContactPage,
     EffectKey,
     FileDraft,
     FileLimits,
     FileRef,
     FileSource,
     Finding,
+    HelpdeskContact,
     HelpdeskLimits,
     Marks,
     RequesterChange,
@@ -124,6 +126,14 @@ class Freshdesk:
 
     async def find_or_create_requester(self, draft: RequesterDraft) -> RequesterRef:
         return await self._requesters.find_or_create(draft)
+
+    # ListsContacts
+
+    async def contacts_since(self, cursor: str | None) -> ContactPage:
+        return await self._requesters.since(cursor)
+
+    async def contacts_by_id(self, ids: Sequence[RequesterId]) -> Sequence[HelpdeskContact]:
+        return await self._requesters.by_id(ids)
 
     # UpdatesRequesters, MergesRequesters, MergesTickets
 

@@ -6,13 +6,15 @@ made of the effect's key: by it a write whose answer was lost is found again.
 """
 
 import base64
+import dataclasses
 import hashlib
 import html
 import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 from connectors.freshdesk import wire
@@ -26,9 +28,11 @@ from connectors.interface import (
     CommentId,
     EffectKey,
     FileDraft,
+    HelpdeskContact,
     Marks,
     RequesterChange,
     RequesterDraft,
+    RequesterId,
     TicketDraft,
     TicketId,
     TicketStatus,
@@ -53,6 +57,7 @@ _QUOTED_HISTORY = re.compile(r"<(?:div|blockquote)\b[^>]*\bclass\s*=\s*[\"'][^\"
 _PICTURE = re.compile(r"<img\b[^<>]*?\bsrc\s*=\s*[\"']([^\"'>]{1,4096})", re.IGNORECASE)
 _INLINE_PATH = "/inline/attachment?"
 _TAGS = re.compile(r"<[^>]*>")
+_OURS = re.compile(r"wa:\d+|[A-Z]{2}\.(?:ENT\.)?[A-Za-z0-9]{1,128}")
 _UNSENDABLE = re.compile("[\x00\ud800-\udfff]")
 _TICKET_REFERENCE = re.compile(r"(?:#|tickets?/|\bticket\b[^\d\n]{0,24})(\d{1,15})(?!\d)", re.IGNORECASE | re.ASCII)
 
@@ -105,6 +110,50 @@ def changes_of(contact: wire.Contact, change: RequesterChange) -> dict[str, str]
     if change.is_ours and contact.unique_external_id != external_id(change):
         changes["unique_external_id"] = external_id(change)
     return changes
+
+
+def to_contact(contact: wire.Contact, *, gone: bool) -> HelpdeskContact:
+    return HelpdeskContact(
+        RequesterId(str(contact.id)),
+        numbers=tuple(number for number in (contact.mobile, contact.phone) if number),
+        is_customer=not gone and not contact.deleted,
+        is_ours=_OURS.fullmatch(contact.unique_external_id or "") is not None,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ContactCursor:
+    """Where a run through the contacts stands. `since`: it tells who changed after that; `started`: the next one does
+    after that. `deleted`: it has come to who was deleted."""
+
+    page: int = 1
+    since: str = ""
+    started: str = ""
+    deleted: bool = False
+
+    @classmethod
+    def decoded(cls, cursor: str | None) -> "ContactCursor":
+        return cls() if cursor is None else cls(**json.loads(cursor))
+
+    def encoded(self) -> str:
+        return json.dumps(dataclasses.asdict(self))
+
+    def after(self, *, more: bool, started: str) -> "ContactCursor":
+        """The next page; of the deleted ones after the last; of a new run after the last of those."""
+        if more:
+            return ContactCursor(self.page + 1, self.since, started, self.deleted)
+        if not self.deleted:
+            return ContactCursor(1, self.since, started, deleted=True)
+        return ContactCursor(1, started, "", deleted=False)
+
+
+def seconds_before(date: str | None, earlier: timedelta) -> str:
+    """So long before an HTTP date, as Freshdesk reads times; nothing where there is no date."""
+    try:
+        moment = parsedate_to_datetime(date or "")
+    except ValueError:
+        return ""
+    return (moment - earlier).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def number_query(wa_id: str) -> str:

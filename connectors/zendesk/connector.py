@@ -23,12 +23,14 @@ from connectors.interface import (
     CommentDraft,
     CommentId,
     CommentWritten,
+    ContactPage,
     EffectKey,
     FileDraft,
     FileLimits,
     FileRef,
     FileSource,
     Finding,
+    HelpdeskContact,
     HelpdeskLimits,
     Marks,
     RequesterChange,
@@ -139,14 +141,14 @@ class Zendesk:
         if found is not None:
             return found
         candidates: list[wire.User] = []
-        if draft.wa_id:
+        if draft.wa_id and draft.others is None:
             answer = await self._api.get(
                 wire.UsersAnswer, "/users/search", cause="find_requester", params={"query": f"phone:+{draft.wa_id}"}
             )
             candidates = translate.with_number(draft.wa_id, answer.users)
         if len(candidates) == 1:
             return RequesterRef(RequesterId(str(candidates[0].id)), adopted=True, candidates=1)
-        return await self._create_requester(draft, candidates=len(candidates))
+        return await self._create_requester(draft, candidates=draft.others or len(candidates))
 
     async def _by_external_id(self, draft: RequesterDraft) -> RequesterRef | None:
         answer = await self._api.get(
@@ -177,6 +179,14 @@ class Zendesk:
         return (
             await self._api.write(wire.UserAnswer, "POST", "/users", cause="create_requester", content=content)
         ).user
+
+    # ListsContacts
+
+    async def contacts_since(self, cursor: str | None) -> ContactPage:
+        return await self._people.since(cursor)
+
+    async def contacts_by_id(self, ids: Sequence[RequesterId]) -> Sequence[HelpdeskContact]:
+        return await self._people.by_id(ids)
 
     # UpdatesRequesters, MergesRequesters, MergesTickets
 

@@ -14,6 +14,7 @@ from connectors.interface import (
     CommentId,
     EffectKey,
     FileDraft,
+    HelpdeskContact,
     Marks,
     RequesterChange,
     RequesterDraft,
@@ -37,6 +38,7 @@ MERGED_TAG = "closed_by_merge"
 """Seen in production data, not in the reference (fact sheet Zendesk 2.11)."""
 
 _MARKER = "deskbridge"
+_OURS = re.compile(r"wa:\d+|(?:wa:)?[A-Z]{2}\.(?:ENT\.)?[A-Za-z0-9]{1,128}", re.IGNORECASE)
 _SYSTEM_AUTHOR = -1
 _STAFF_ROLES = frozenset({"agent", "admin"})
 _LIGHT_AGENT_ROLE_TYPE = 1
@@ -86,6 +88,15 @@ def best_by_external_id(draft: RequesterDraft, users: Sequence[wire.User]) -> Re
 def with_number(wa_id: str, users: Sequence[wire.User]) -> list[wire.User]:
     """Those who have exactly this number, however it is typed."""
     return [user for user in users if is_live_customer(user) and re.sub(r"\D", "", user.phone or "") == wa_id]
+
+
+def to_contact(user: wire.User) -> HelpdeskContact:
+    return HelpdeskContact(
+        RequesterId(str(user.id)),
+        numbers=(user.phone,) if user.phone else (),
+        is_customer=is_live_customer(user),
+        is_ours=_OURS.fullmatch(user.external_id or "") is not None,
+    )
 
 
 def is_live_customer(user: wire.User) -> bool:

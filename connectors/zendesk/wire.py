@@ -59,6 +59,12 @@ class UserAnswer(Wire):
     user: User
 
 
+class UsersExport(Wire):
+    users: tuple[User, ...]
+    after_cursor: str | None = None
+    end_of_stream: bool = True
+
+
 class UsersAnswer(Wire):
     users: tuple[User, ...] = ()
 

@@ -3,6 +3,7 @@
 import base64
 import binascii
 import bisect
+from datetime import datetime
 
 from sandbox.zendesk.account import Account
 from sandbox.zendesk.calls import Call, Endpoint
@@ -76,6 +77,47 @@ def tickets(account: Account, call: Call) -> Answer:
     return Answer(answer)
 
 
+def users(account: Account, call: Call) -> Answer:
+    """`GET /incremental/users/cursor?start_time=|cursor=`: each user as they are now, by their last change."""
+    account.limits.incremental(call.headers)
+    if (cursor := call.query.get("cursor")) is not None:
+        since, after_id = _user_place(cursor)
+    else:
+        since, after_id = whole_number(call.query.get("start_time", ""), name="start_time"), 0
+    size = call.count("per_page", default=MOST_PER_PAGE, most=MOST_PER_PAGE)
+    changed = sorted((_seconds(user["updated_at"]), user["id"]) for user in account.store.users.values())
+    due = [place for place in changed if place[0] > since or (place[0] == since and place[1] > after_id)]
+    shown = due[:size]
+    is_end = len(due) <= size
+    # The last second may not be over: the next run begins with it again.
+    newest, newest_id = (shown[-1] if shown else (since, 0)) if not is_end else ((shown or [(since, 0)])[-1][0], 0)
+    after = base64.urlsafe_b64encode(f"user:{newest}:{newest_id}".encode()).decode()
+    return Answer(
+        {
+            "users": [account.store.users[user_id] for _, user_id in shown],
+            "after_cursor": after,
+            "after_url": account.api_url(f"incremental/users/cursor.json?cursor={after}"),
+            "before_cursor": None,
+            "before_url": None,
+            "end_of_stream": is_end,
+        }
+    )
+
+
+def _seconds(moment: str) -> int:
+    return int(datetime.fromisoformat(moment).timestamp())
+
+
+def _user_place(cursor: str) -> tuple[int, int]:
+    try:
+        _, seconds, user_id = base64.urlsafe_b64decode(cursor).decode().split(":")
+        return int(seconds), int(user_id)
+    except (binascii.Error, ValueError) as error:
+        raise RefusalError(
+            400, {"error": "InvalidPaginationParameter", "description": "The cursor is invalid"}
+        ) from error
+
+
 def _start_time(account: Account, call: Call) -> int:
     """The query's `start_time`, at least a minute of sandbox time ago. Raises the 400 or 422."""
     if "start_time" not in call.query:
@@ -127,4 +169,5 @@ def _place_of(cursor: str) -> int:
 ENDPOINTS = [
     Endpoint("GET", "incremental/ticket_events", ticket_events, admin=True),
     Endpoint("GET", "incremental/tickets/cursor", tickets, admin=True),
+    Endpoint("GET", "incremental/users/cursor", users, admin=True),
 ]

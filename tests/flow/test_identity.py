@@ -3,9 +3,12 @@
 import secrets
 from typing import Any
 
+import pytest
+
 from tests.flow.waiting import eventually
 from tests.flow.world import Customer, World
 
+DIRECTORY = "deskbridge_directory_contacts_total"
 PHONES = {"zendesk": ("phone",), "freshdesk": ("mobile", "phone")}
 
 
@@ -113,3 +116,48 @@ def test_customer_who_hides_the_number_is_asked_for_it_and_gives_it(world: World
     ticket.replies(answer)
     eventually(lambda: ana.received()[-1], answer)
     assert len(world.users(ana)) == 1
+
+
+def _known(world: World, **wish: Any) -> int:
+    """Somebody whom the helpdesk has known before, and the directory now."""
+    before = world.installation.metric(DIRECTORY)
+    made: dict[str, Any] = world.post("/helpdesk/users", {"role": "end-user", **wish})
+    eventually(lambda: world.installation.metric(DIRECTORY), lambda count: count > before, patience_seconds=90)
+    world.settle()
+    return int(made["id"])
+
+
+@pytest.mark.parametrize("installation", ["sqlite", "freshdesk"], indirect=True)
+def test_customer_whom_the_helpdesk_knows_by_another_spelling_of_the_number_is_that_one(world: World) -> None:
+    digits = f"11 9{secrets.randbelow(10**4):04d}-{secrets.randbelow(10**4):04d}"
+    name = world.words("Old Acquaintance")
+    field = "phone" if world.desk.name == "zendesk" else "mobile"
+    known = _known(world, name=name, **{field: f"+55 ({digits[:2]}) {digits[3:]}"})
+    spelt = "55" + digits[:2] + "".join(filter(str.isdigit, digits[4:]))
+
+    ana = world.customer(wa_id=spelt)
+    text = world.words("it is me")
+    ana.writes(text)
+    mine = eventually(lambda: [row for row in world.get("/helpdesk/tickets") if row["requester_id"] == known], bool)
+    world.ticket(mine[0]["id"]).shows(text)
+    assert world.users(ana) == []
+
+
+@pytest.mark.parametrize("installation", ["sqlite", "freshdesk"], indirect=True)
+def test_of_several_who_may_be_the_customer_an_agent_says_which(world: World) -> None:
+    number = _number(world)
+    fields = ("phone", "phone") if world.desk.name == "zendesk" else ("mobile", "phone")
+    users = [
+        _known(world, name=world.words(f"Candidate {place}"), **{field: f"+{number[:3]} {number[3:]}"})
+        for place, field in enumerate(fields)
+    ]
+    ana = world.customer(wa_id=number)
+    ticket = ana.has_ticket()
+    ticket.note(*(str(user) for user in users))
+    assert ticket.look()["requester_id"] not in users
+
+    assert str(users[1]) in ticket.commands(f"/wa contact {users[1]}")
+    eventually(lambda: ticket.look()["requester_id"], users[1])
+    again = world.words("thanks")
+    ana.writes(again)
+    ticket.shows(again)

@@ -19,6 +19,7 @@ OLD, NEW = b"o" * 32, b"n" * 32
 OLD_NAME, NEW_NAME = (key_name(key_id(key)) for key in (OLD, NEW))
 BOTH = MasterKeys([NEW, OLD])
 NOT_SEALED = {
+    "directory_entry.number_index",
     "past_identity.value_index",
     "inbox.event_key",
     "inbox.match_index",
