@@ -22,6 +22,8 @@ class ClosedWindowPolicy(StrEnum):
     """What becomes of an agent's free-form reply once the window is closed."""
 
     HOLD = "hold"
+    TEMPLATE = "template"
+    """Held, and the customer is asked by a template to come back."""
     REJECT = "reject"
 
 
@@ -47,6 +49,14 @@ class FailureMeaning(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Reengagement:
+    """Name and language of a template."""
+
+    name: str
+    language: str
+
+
+@dataclass(frozen=True, slots=True)
 class Rules:
     """The policy of a channel."""
 
@@ -54,6 +64,8 @@ class Rules:
     hold_for: timedelta
     warn_before: timedelta = WARN_BEFORE
     """How long before a window closes on an unanswered customer the agent is warned."""
+    reengage: Reengagement | None = None
+    """The template that asks a customer to come back; set with `ClosedWindowPolicy.TEMPLATE`."""
     reactions_reopen: bool = False
     """A reaction is a message like any other, which opens a ticket that was put aside. Else it is told in a note."""
     name_line: NameLine = NameLine.OFF
@@ -336,7 +348,7 @@ def _delivery_refused(
 ) -> Decision:
     match event.meaning:
         case FailureMeaning.WINDOW_CLOSED:
-            holds = rules.closed_window is ClosedWindowPolicy.HOLD
+            holds = rules.closed_window is not ClosedWindowPolicy.REJECT
             refused = window.after_refusal(event.sent_at)
             if holds and refused.is_open(now):
                 return Decision(refused, (TryAgain(),))  # the customer wrote meanwhile

@@ -81,6 +81,25 @@ def _what_becomes_of_held(speech: Speech, count: int, hold_for: timedelta) -> st
 
 
 @note
+def asked_back(speech: Speech, *, name: str, shown: str) -> str:
+    """The customer was asked to come back; `shown` is what they see."""
+    return speech.say(
+        "The customer is asked to come back, by the template {name}. They see:\n{shown}\n"
+        "Whatever they answer opens the window, and what is held follows by itself.",
+        name=name,
+        shown=shown,
+    )
+
+
+@note
+def not_asked_back(speech: Speech) -> str:
+    return speech.say(
+        "The customer is not asked to come back: they want no messages that they did not ask for. What is held goes "
+        "out when they write."
+    )
+
+
+@note
 def rejected(speech: Speech, reply: str, *, window: CustomerServiceWindow, now: datetime) -> str:
     first = speech.say("WhatsApp reply not sent: {reply}", reply=quote(reply))
     last = speech.say("Write it again once the customer has written, or reach the customer another way.")

@@ -13,6 +13,7 @@ from bridge.domain.decide import (
     AskNumber,
     Decision,
     DropHeld,
+    Effect,
     GiveUp,
     HoldAgain,
     PostMessage,
@@ -62,7 +63,7 @@ def apply(
 ) -> None:
     """Write the effects of a decision and change `current`; the caller saves it."""
     if decision.window.last_inbound_at != current.window.last_inbound_at:
-        _customer_waits(services, current, decision)
+        _customer_waits(connection, services, current, decision)
     current.window = decision.window
     held_until = moment.business + services.rules.hold_for
     for effect in decision.effects:
@@ -120,6 +121,8 @@ def apply(
             case DropHeld():
                 assert subject.ticket_id is not None
                 outbox.drop_held(connection, conversation_id=current.id, ticket_id=subject.ticket_id)
+                if not outbox.counts(connection, current.id).get(EffectState.HELD):
+                    _need_no_ask(connection, current)
             case Resend(held=held):
                 assert subject.ticket_id is not None
                 if held:
@@ -183,9 +186,16 @@ def apply(
                 consents.add(connection, services.vault, current.contact_id, entry, now=moment.business)
             case _:
                 assert_never(effect)
+    if any(_is_held(effect) for effect in decision.effects):
+        ask_to_come_back(connection, services, current, ticket_id=subject.ticket_id, moment=moment)
 
 
-def _customer_waits(services: Services, current: Conversation, decision: Decision) -> None:
+def _is_held(effect: Effect) -> bool:
+    return isinstance(effect, HoldAgain) or (isinstance(effect, SendText | SendFile | Resend) and effect.held)
+
+
+def _customer_waits(connection: Connection, services: Services, current: Conversation, decision: Decision) -> None:
+    _need_no_ask(connection, current)
     if current.unanswered_since_at is None:
         current.unanswered_since_at = decision.window.last_inbound_at
     if current.look_at is None:
@@ -243,6 +253,23 @@ def _add_message(
     )
 
 
+def _need_no_ask(connection: Connection, current: Conversation) -> None:
+    """The customer wrote, or nothing is held any more: an ask that has not left stays here."""
+    if current.ask_id is not None:
+        outbox.drop_ready(connection, current.ask_id, code="not needed any more")
+        current.ask_id = None
+
+
+def ask_to_come_back(
+    connection: Connection, services: Services, current: Conversation, *, ticket_id: str | None, moment: Moment
+) -> None:
+    """Something is held now: where that is the policy, the customer is asked to open the window."""
+    if services.rules.reengage is not None:
+        from bridge.runtime import late_replies  # it sends by what is here
+
+        late_replies.ask(connection, services, current, ticket_id=ticket_id, moment=moment)
+
+
 def add_note(
     connection: Connection,
     services: Services,
@@ -282,6 +309,7 @@ def hold_what_waits(connection: Connection, services: Services, current: Convers
     for ticket_id, held in texts.items():
         note = notes.held(held, window=current.window, now=moment.business, hold_for=services.rules.hold_for)
         add_note(connection, services, current, note, ticket_id=ticket_id, moment=moment)
+        ask_to_come_back(connection, services, current, ticket_id=ticket_id, moment=moment)
 
 
 def copy_message(

@@ -6,6 +6,7 @@ value of a secret.
 
 import difflib
 import os
+import re
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
@@ -87,8 +88,13 @@ VARIABLES: tuple[Variable, ...] = (
     ),
     Variable(
         "DESKBRIDGE_WINDOW_CLOSED",
-        "what becomes of a reply once the window is closed: hold or reject; default hold",
-        "use `hold` or `reject`",
+        "what becomes of a reply once the window is closed: hold, template or reject; default hold",
+        "use `hold`, `template` or `reject`",
+    ),
+    Variable(
+        "DESKBRIDGE_REENGAGE_TEMPLATE",
+        "the template that asks a customer to come back, as name:language; required with template",
+        "use the name and language of an approved template with a quick-reply button, like come_back:en_US",
     ),
     Variable(
         "DESKBRIDGE_READ_RECEIPTS",
@@ -231,7 +237,9 @@ class Settings(BaseModel):
     helpdesk_variables: Mapping[str, str] = Field(repr=False)
     """The helpdesk's own variables, as the connector spells them."""
     configured_admin_token: SecretStr | None
-    window_closed: Literal["hold", "reject"]
+    window_closed: Literal["hold", "template", "reject"]
+    reengage_template: tuple[str, str] | None
+    """Name and language, with `template` alone."""
     agent_name: NameLine
     read_receipts: ReadReceipts
     sandbox: bool
@@ -347,6 +355,7 @@ def load_settings(environ: Mapping[str, str], *, accounts: bool = True) -> Setti
         },
         configured_admin_token=_admin_token(environ),
         window_closed=_window_closed(environ),
+        reengage_template=_reengage_template(environ),
         agent_name=_one_of(NameLine, environ, "DESKBRIDGE_AGENT_NAME", NameLine.OFF),
         read_receipts=_one_of(ReadReceipts, environ, "DESKBRIDGE_READ_RECEIPTS", ReadReceipts.NEVER),
         sandbox=sandbox,
@@ -481,15 +490,30 @@ def _reactions(environ: Mapping[str, str]) -> Literal["note", "reopen"]:
             raise _refused("DESKBRIDGE_REACTIONS", "has a value that is not known")
 
 
-def _window_closed(environ: Mapping[str, str]) -> Literal["hold", "reject"]:
-    value = environ.get("DESKBRIDGE_WINDOW_CLOSED", "hold").strip().lower()
-    if value == "template":
-        raise _refused("DESKBRIDGE_WINDOW_CLOSED", "is `template`, which comes with a later version")
-    match value:
-        case "hold" | "reject":
-            return value
+def _window_closed(environ: Mapping[str, str]) -> Literal["hold", "template", "reject"]:
+    match environ.get("DESKBRIDGE_WINDOW_CLOSED", "hold").strip().lower():
+        case "hold":
+            return "hold"
+        case "template":
+            return "template"
+        case "reject":
+            return "reject"
         case _:
             raise _refused("DESKBRIDGE_WINDOW_CLOSED", "has a value that is not known")
+
+
+def _reengage_template(environ: Mapping[str, str]) -> tuple[str, str] | None:
+    """What is set without the policy is checked all the same, and then not used."""
+    text = environ.get("DESKBRIDGE_REENGAGE_TEMPLATE", "").strip()
+    is_wanted = _window_closed(environ) == "template"
+    if not text:
+        if is_wanted:
+            raise _refused("DESKBRIDGE_REENGAGE_TEMPLATE", "is missing, and DESKBRIDGE_WINDOW_CLOSED is `template`")
+        return None
+    named = re.fullmatch(r"([a-z0-9_]{1,512}):([a-z]{2,3}(?:_[A-Z]{2})?)", text)
+    if named is None:
+        raise _refused("DESKBRIDGE_REENGAGE_TEMPLATE", "is not a template as name:language")
+    return (named[1], named[2]) if is_wanted else None
 
 
 def _one_of(words: type[_Words], environ: Mapping[str, str], name: str, default: _Words) -> _Words:

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, func, select
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
-from bridge.domain.decide import ClosedWindowPolicy, Rules
+from bridge.domain.decide import ClosedWindowPolicy, Reengagement, Rules
 from bridge.domain.model import PhoneNumberId
 from bridge.runtime.bell import Bell
 from bridge.runtime.clock import Clock
@@ -271,6 +271,7 @@ async def open_workshop(settings: Settings, store: Store) -> AsyncIterator[Works
                         ClosedWindowPolicy(settings.window_closed),
                         timedelta(hours=settings.hold_hours),
                         timedelta(minutes=settings.window_warning_minutes),
+                        None if settings.reengage_template is None else Reengagement(*settings.reengage_template),
                         reactions_reopen=settings.reactions == "reopen",
                         name_line=settings.agent_name,
                         read_receipts=settings.read_receipts,

@@ -39,6 +39,7 @@ class Conversation:
     unanswered_since_at: datetime | None
     look_at: datetime | None
     free_entry: FreeEntryPoint
+    ask_id: str | None
     origin: str | None = None
     requester_origin: str | None = None
 
@@ -136,6 +137,7 @@ def _conversation(row: Row[Any]) -> Conversation:
         unanswered_since_at=row.unanswered_since_at,
         look_at=row.look_at,
         free_entry=FreeEntryPoint(row.referred_at, row.free_entry_until_at),
+        ask_id=row.ask_id,
         origin=row.origin,
         requester_origin=row.requester_origin,
     )
@@ -160,6 +162,7 @@ def save(connection: Connection, current: Conversation) -> None:
             "look_at": current.look_at,
             "referred_at": current.free_entry.referred_at,
             "free_entry_until_at": current.free_entry.until,
+            "ask_id": current.ask_id,
             "origin": current.origin,
         },
     )

@@ -153,6 +153,7 @@ def _take_in(connection: Connection, current: Conversation, other: Row[Any]) -> 
     current.posted_until_at = max(posted, default=None)
     current.origin = current.origin or other.origin
     current.unanswered_since_at = _earlier(current.unanswered_since_at, other.unanswered_since_at)
+    current.ask_id = current.ask_id or other.ask_id
     current.look_at = _earlier(current.look_at, other.look_at)
     current.free_entry = current.free_entry.joined(FreeEntryPoint(other.referred_at, other.free_entry_until_at))
     connection.execute(

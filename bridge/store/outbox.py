@@ -545,6 +545,16 @@ def drop_held(connection: Connection, *, conversation_id: str, ticket_id: str) -
     ).rowcount
 
 
+def drop_ready(connection: Connection, effect_id: str, *, code: str) -> bool:
+    """Drop what was not begun. False when it was, or has ended."""
+    dropped = connection.execute(
+        update(effect)
+        .where(effect.c.id == effect_id, effect.c.state == EffectState.READY.value)
+        .values(state=EffectState.DROPPED.value, code=code)
+    )
+    return dropped.rowcount == 1
+
+
 def count_held(connection: Connection, *, conversation_id: str, ticket_id: str) -> int:
     """How many replies of the ticket wait for the window."""
     held = select(func.count()).where(_of_ticket(conversation_id, ticket_id, literals((EffectState.HELD,))))

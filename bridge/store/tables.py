@@ -337,6 +337,8 @@ class ConversationRow(SQLModel, table=True):
     referred_at: datetime | None = _time_or_none()
     """When the customer came by an advertisement and nobody had answered yet (WhatsApp's time)."""
     free_entry_until_at: datetime | None = _time_or_none()
+    ask_id: str | None = None
+    """The effect that asks the customer to come back, while they have not written since."""
     origin: str | None = None
     """What brought the customer here first: `ad` or `post`, and Meta's id of it where there is one."""
     created_at: datetime = _time()

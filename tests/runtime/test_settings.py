@@ -159,9 +159,16 @@ def test_a_wrong_value_is_refused_in_one_line_that_names_it_and_hides_it(name: s
     assert "canary" not in text
 
 
-def test_the_policy_of_a_later_version_is_refused_and_says_so() -> None:
-    with pytest.raises(SettingsError, match="DESKBRIDGE_WINDOW_CLOSED is `template`, which comes with a later version"):
+def test_template_as_policy_needs_a_template() -> None:
+    with pytest.raises(SettingsError, match="DESKBRIDGE_REENGAGE_TEMPLATE is missing"):
         load_settings({"DESKBRIDGE_WINDOW_CLOSED": "template"})
+    for wrong in ("come_back", "come_back:", "Come Back:en", "come_back:EN", "come_back:en-US"):
+        with pytest.raises(SettingsError, match="DESKBRIDGE_REENGAGE_TEMPLATE is not a template"):
+            load_settings({"DESKBRIDGE_WINDOW_CLOSED": "template", "DESKBRIDGE_REENGAGE_TEMPLATE": wrong})
+    settings = load_settings(
+        {"DESKBRIDGE_WINDOW_CLOSED": "template", "DESKBRIDGE_REENGAGE_TEMPLATE": "come_back:en_US"}
+    )
+    assert settings.reengage_template == ("come_back", "en_US")
 
 
 @pytest.mark.parametrize("url", [{}, {"WHATSAPP_API_URL": "https://graph.facebook.com/"}])

@@ -1,0 +1,13 @@
+"""Which message asks a customer to come back."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0016"
+down_revision = "0015"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.add_column("conversation", sa.Column("ask_id", sa.String(), nullable=True))
