@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
-from tests.bench import baseline, calls, documents, drain, idle, ingest, latency, limits, machine, postgresql
+from tests.bench import baseline, calls, documents, drain, idle, ingest, latency, limits, machine, postgresql, windows
 from tests.bench.report import Line, table, to_json
 from tests.bench.rig import DatabaseKind
 
@@ -34,6 +34,7 @@ SCENARIOS: dict[str, Scenario] = {
     "documents": documents.measure,
     "idle": idle.measure,
     "limits": limits.measure,
+    "windows": windows.measure,
 }
 
 
