@@ -120,6 +120,8 @@ def test_customer_who_hides_the_number_is_asked_for_it_and_gives_it(world: World
 
 def _known(world: World, **wish: Any) -> int:
     """Somebody whom the helpdesk has known before, and the directory now."""
+    if world.desk.name == "zendesk":
+        world.faults({"zendesk.validate_phone_numbers": False})
     before = world.installation.metric(DIRECTORY)
     made: dict[str, Any] = world.post("/helpdesk/users", {"role": "end-user", **wish})
     eventually(lambda: world.installation.metric(DIRECTORY), lambda count: count > before, patience_seconds=90)
