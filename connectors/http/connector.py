@@ -35,6 +35,7 @@ from connectors.interface import (
     FileRef,
     HelpdeskLimits,
     Marks,
+    RequesterChange,
     RequesterDraft,
     RequesterId,
     RequesterRef,
@@ -72,7 +73,8 @@ def desk_of(client: httpx.AsyncClient, settings: HttpSettings, *, budget: Budget
 
 
 class HttpDesk:
-    """`HelpdeskConnector` and `GivesFiles` for a system that takes events and tells what agents wrote by itself."""
+    """`HelpdeskConnector`, `UpdatesRequesters` and `GivesFiles` for a system that takes events and tells by itself what
+    agents wrote."""
 
     limits = LIMITS
 
@@ -96,6 +98,11 @@ class HttpDesk:
         )
         named = _read(answer, safe=True)
         return RequesterRef(RequesterId(named.requester_id or ours), adopted=named.adopted)
+
+    async def update_requester(self, requester: RequesterId, change: RequesterChange) -> None:
+        """`UpdatesRequesters`: what they are known by from now on."""
+        data = translate.changed_data(requester, change)
+        await self._ask(translate.REQUESTER_CHANGED, data, cause="update_requester")
 
     def prepare_ticket(self, draft: TicketDraft, *, key: EffectKey) -> bytes:
         return translate.event(translate.TICKET_OPENED, translate.ticket_data(draft, key=key))

@@ -17,6 +17,7 @@ from connectors.interface import (
     CommentId,
     EffectKey,
     Marks,
+    RequesterChange,
     RequesterDraft,
     RequesterId,
     Successor,
@@ -27,6 +28,7 @@ from connectors.interface import (
 
 REQUESTER_SEEN, TICKET_OPENED, COMMENT_ADDED = "requester.seen", "ticket.opened", "comment.added"
 COMMENTS_WANTED, CHANGES_WANTED, PING = "comments.wanted", "changes.wanted", "ping"
+REQUESTER_CHANGED = "requester.changed"
 TICKET_WANTED, TICKET_MARKED = "ticket.wanted", "ticket.marked"
 
 _STATUSES = {
@@ -70,6 +72,12 @@ def ticket_name(key: EffectKey) -> TicketId:
 
 def requester_data(draft: RequesterDraft, requester: RequesterId) -> Data:
     return {"requester": {"id": requester, "bsuid": draft.bsuid, "wa_id": draft.wa_id, "name": draft.name}}
+
+
+def changed_data(requester: RequesterId, change: RequesterChange) -> Data:
+    """What they are known by from now on."""
+    known = {"id": requester, "bsuid": change.bsuid, "wa_id": change.wa_id}
+    return {"requester": {**known, "former_numbers": list(change.former_numbers)}}
 
 
 def ticket_data(draft: TicketDraft, *, key: EffectKey) -> Data:

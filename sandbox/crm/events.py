@@ -91,6 +91,21 @@ def _requester_seen(account: Account, data: Record, _event_id: str) -> Record:
     return {"requester_id": str(known["id"]), "adopted": adopted}
 
 
+def _requester_changed(account: Account, data: Record, _event_id: str) -> Record:
+    person = data["requester"]
+    check(person, {"id": _TEXT, "bsuid": _MAYBE, "wa_id": _MAYBE, "former_numbers": (list,)}, "data.requester")
+    known = account.person_called(person["id"])
+    if known is None:
+        raise RefusedError(422, "requester_gone")
+    if person["wa_id"] is not None:
+        if not _WA_ID.fullmatch(person["wa_id"]):
+            raise malformed("wa_id is none")
+        known |= {"_wa_id": person["wa_id"], "phone": f"+{person['wa_id']}"}
+    known["_bsuid"] = person["bsuid"] or known["_bsuid"]
+    account.notify("users")
+    return {"requester_id": str(known["id"])}
+
+
 def _ticket_opened(account: Account, data: Record, event_id: str) -> Record:
     ticket, comment = data["ticket"], data["comment"]
     check(ticket, _TICKET, "data.ticket")
@@ -247,6 +262,7 @@ def _comments_path(data: Record) -> str:
 KINDS: dict[str, Kind] = {
     "ping": Kind("ASK", lambda _: "/ping", {}, _ping),
     "requester.seen": Kind("POST", lambda _: "/requesters", {"requester": _OBJECT}, _requester_seen),
+    "requester.changed": Kind("POST", lambda _: "/requesters/changes", {"requester": _OBJECT}, _requester_changed),
     "ticket.opened": Kind("POST", lambda _: "/tickets", {"ticket": _OBJECT, "comment": _OBJECT}, _ticket_opened),
     "comment.added": Kind(
         "POST",

@@ -35,7 +35,9 @@ from connectors.interface import (
     CommentId,
     EffectKey,
     FileRef,
+    RequesterChange,
     RequesterDraft,
+    RequesterId,
     TicketId,
     TicketStatus,
 )
@@ -115,6 +117,15 @@ async def test_customer_whom_the_system_knows_by_the_number_is_adopted(desk: Des
     found = await desk.connector.find_or_create_requester(ANA)
     assert (found.id, found.adopted) == (str(known["id"]), True)
     assert (await desk.connector.find_or_create_requester(ANA)).id == found.id
+
+
+async def test_customer_with_a_new_number_stays_one(desk: Desk) -> None:
+    first = await desk.connector.find_or_create_requester(ANA)
+    await desk.connector.update_requester(first.id, RequesterChange(ANA.bsuid, "5511955550000", (WA_ID,)))
+    [user] = await desk.agent("GET", "/users?role=end-user")
+    assert (str(user["id"]), user["phone"]) == (first.id, "+5511955550000")
+    with pytest.raises(Permanent):
+        await desk.connector.update_requester(RequesterId("999"), RequesterChange(None, WA_ID))
 
 
 async def test_customer_who_was_removed_is_made_anew_when_asked_for_again(desk: Desk) -> None:
