@@ -21,7 +21,7 @@ from bridge.runtime.file_contents import has_other_form, payload_of, uploaded_of
 from bridge.runtime.file_sends import Preparation
 from bridge.runtime.send_limits import Forbidden, Held, Permit
 from bridge.runtime.services import WHATSAPP_SCOPE, Again, Moment, Services
-from bridge.store import channels, contacts, conversations, inbox, messages, outbox
+from bridge.store import channels, contacts, conversations, inbox, messages, outbox, templates
 from bridge.store.contacts import Address
 from bridge.store.conversations import Conversation
 from bridge.store.ids import message_key
@@ -436,8 +436,8 @@ def _record_accepted(
         if step.is_referred:
             current.free_entry = current.free_entry.after_answer(moment.business)
         if accepted.is_held:
-            name = str(dict(step.payload).get("template", {}).get("name", ""))  # type: ignore[attr-defined]
-            note = template_notes.held_for_quality(name=name)
+            held = templates.load(connection, services.vault, step.template) if step.template else None
+            note = template_notes.held_for_quality(name=held.name if held is not None else "")
             add_note(connection, services, current, note, ticket_id=effect.ticket_id, moment=moment)
         conversations.save(connection, current)
     return True
