@@ -48,15 +48,18 @@ NATIVE_WHATSAPP_SOURCE = 13
 _OUR_TAGS = frozenset({*(mark.value for mark in WindowMark), UNDELIVERED_TAG})
 _SPOKEN_SOURCES = frozenset({0, 2})
 """Replies and notes. The others are surveys, forwarded mails, social media (fact sheet Freshdesk 3)."""
-_MARK = re.compile(r"\s*\u00b7\s*(wa-[a-z2-7]{8})")
-_MARK_AT_END = re.compile(_MARK.pattern + r"\s*$")
+_MARK = re.compile(r"\s{0,9}\u00b7\s{0,9}(wa-[a-z2-7]{8})")
+_MARK_AT_END = re.compile(_MARK.pattern + r"\s{0,99}\Z")
 _MARK_IN_HTML = re.compile(
-    r"\s*(?:<(?:p|div|sub|span)[^>]*>\s*)*\u00b7\s*wa-[a-z2-7]{8}\s*(?:</(?:p|div|sub|span)>\s*)*"
+    r"(?:<(?:p|div|sub|span)[^<>]{0,2000}>\s{0,9}){0,9}\u00b7\s*wa-[a-z2-7]{8}\s*(?:</(?:p|div|sub|span)>\s*)*"
 )
-_QUOTED_HISTORY = re.compile(r"<(?:div|blockquote)\b[^>]*\bclass\s*=\s*[\"'][^\"']*freshdesk_quote.*", re.DOTALL | re.I)
+_QUOTED_HISTORY = re.compile(
+    r"<(?:div|blockquote)\b[^<>]{0,2000}?\bclass\s*=\s*[\"'][^\"'<>]{0,500}?freshdesk_quote.*",
+    re.DOTALL | re.IGNORECASE,
+)
 _PICTURE = re.compile(r"<img\b[^<>]*?\bsrc\s*=\s*[\"']([^\"'>]{1,4096})", re.IGNORECASE)
 _INLINE_PATH = "/inline/attachment?"
-_TAGS = re.compile(r"<[^>]*>")
+_TAGS = re.compile(r"<[^<>]*>")
 _OURS = re.compile(r"wa:\d+|[A-Z]{2}\.(?:ENT\.)?[A-Za-z0-9]{1,128}")
 _UNSENDABLE = re.compile("[\x00\ud800-\udfff]")
 _TICKET_REFERENCE = re.compile(r"(?:#|tickets?/|\bticket\b[^\d\n]{0,24})(\d{1,15})(?!\d)", re.IGNORECASE | re.ASCII)

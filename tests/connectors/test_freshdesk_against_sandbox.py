@@ -19,7 +19,7 @@ from connectors.errors import (
     RemoteFailure,
     TicketUnwritable,
 )
-from connectors.freshdesk import connector
+from connectors.freshdesk import connector, translate, wire
 from connectors.freshdesk.connector import Freshdesk
 from connectors.freshdesk.definition import DEFINITION
 from connectors.freshdesk.settings import FreshdeskSettings
@@ -762,3 +762,13 @@ async def test_agents_files_are_given_out_by_a_fresh_address_and_without_our_key
         with pytest.raises(Permanent):
             async with desk.connector.open_file(replace(ref, file_id="inline-0000000000000000")):
                 pass
+
+
+@pytest.mark.parametrize("piece", ["<div ", "<div>", "<blockquote class='", "<img ", " ", "<p> ", "\u00b7 wa-"])
+def test_body_of_a_hundred_kilobytes_is_read_at_once(piece: str) -> None:
+    """A pattern that looks at everything again from each place would take minutes: the suite would not end."""
+    body = piece * (100_000 // len(piece))
+    entry = wire.Conversation(
+        id=1, private=True, body=body, body_text=body, created_at=datetime(2026, 1, 1, tzinfo=UTC)
+    )
+    assert translate.to_comment(entry, AuthorKind.STAFF, is_merge=False).key is None
