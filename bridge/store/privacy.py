@@ -24,6 +24,7 @@ from bridge.store.tables import (
     alarm,
     contact,
     conversation,
+    directory_entry,
     effect,
     inbox,
     media,
@@ -34,8 +35,8 @@ from bridge.store.tables import (
 )
 
 OWNERS = {"contact_id": contact, "conversation_id": conversation, "message_id": message, "effect_id": effect}
-IMPERSONAL = frozenset({"channel", "keyring", "setting", "admin_token", "inbox", "stored_file"})
-"""What leads to these leads to nobody. `inbox` and `stored_file` are searched in their own way."""
+IMPERSONAL = frozenset({"channel", "keyring", "setting", "admin_token", "inbox", "stored_file", "directory_entry"})
+"""What leads to these leads to nobody. `inbox`, `stored_file` and `directory_entry` are searched in their own way."""
 AT_ONCE = 400
 PAGE = 1_000
 ERASED = "erased"
@@ -81,6 +82,9 @@ def gather(connection: Connection, vault: Vault, contact_id: str) -> Kept:
                     kept.rows.setdefault(table, {}).update(found)
         if sum(len(rows) for rows in kept.rows.values()) == before:
             break
+    requesters = {row.requester_id for row in kept.rows.get(conversation, {}).values() if row.requester_id is not None}
+    mine = directory_entry.c.remote_id.in_(requesters)
+    kept.rows[directory_entry] = _rows(connection, directory_entry, mine) if requesters else {}
     named = {row.file_id for row in kept.rows.get(media, {}).values() if row.file_id is not None}
     for table in (message, effect):
         for row in kept.rows.get(table, {}).values():
