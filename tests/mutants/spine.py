@@ -82,8 +82,8 @@ SPINE = (
         "no-stamp",
         "a first write that comes late is a conflict, never a second comment",
         "connectors/zendesk/connector.py",
-        "content = translate.with_stamp(prepared, updated_at=ticket.updated_at)",
-        "content = prepared",
+        "content = translate.with_stamp(content, updated_at=updated_at)",
+        "pass",
         "tests/connectors/test_zendesk_connector.py::test_repeat_of_a_comment_that_never_was_is_bound_to_the_stamp",
     ),
     Mutant(

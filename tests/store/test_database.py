@@ -239,8 +239,9 @@ async def test_postgresql_that_came_back_is_used_again(postgresql_url: str) -> N
 
 
 async def test_lost_connection_fails_the_whole_group_and_writes_none_of_it(
-    postgresql_url: str, postgresql_server: Path
+    postgresql_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("bridge.store.database.HOLD_SECONDS", 60.0)  # they are one group, however slow the machine
     async with Database(postgresql_url) as database:
         await database.write(lambda connection: connection.execute(text("CREATE TABLE t (name text)")))
 
