@@ -106,6 +106,7 @@ class Graph:
             Route("/{version}/{id}/messages", self._guarded(self._messages), methods=["POST"]),
             Route("/{version}/{id}/contact_book", self._guarded(self._forget_contact), methods=["DELETE"]),
             Route("/{version}/{id}/media", self._guarded(self._upload), methods=["POST"]),
+            Route("/{version}/{id}/settings", self._guarded(self._settings), methods=["GET"]),
             Route("/{version}/debug_token", self._guarded(self._debug_token), methods=["GET"]),
             Route("/{version}/{id}/subscriptions", self._guarded(self._subscriptions_of_app), methods=["GET", "POST"]),
             Route(
@@ -534,6 +535,17 @@ class Graph:
             raise RefusedError(100, "Nothing here can be set.")
         wanted = request.query_params.get("fields", "name,currency,timezone_id,message_template_namespace")
         return Json(_only_asked(self._waba_node(account), wanted))
+
+    async def _settings(self, request: Request) -> Response:
+        self._number(request)
+        return Json(
+            {
+                "calling": {"status": "DISABLED", "call_icon_visibility": "DEFAULT"},
+                "user_identity_change": {"enable_identity_key_check": False},
+                "payload_encryption": {"status": "DISABLED"},
+                "storage_configuration": {"status": "DEFAULT"},
+            }
+        )
 
     async def _configure_number(self, request: Request, account: Account) -> Response:
         given = await _parameters(request)
