@@ -7,7 +7,7 @@ import asyncio
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, Generic, Protocol, TypeVar
 
 import httpx
 from httpx_aiohttp import AiohttpTransport
@@ -20,7 +20,30 @@ MOST_AT_ONCE = 100
 Record = dict[str, Any]
 
 
-class RingSender(ABC):
+class KeepsInvocations(Protocol):
+    @property
+    def invocations(self) -> deque[Record]: ...
+
+
+class RingingAccount(Protocol):
+    """What a simulated helpdesk's account has for its webhooks."""
+
+    @property
+    def faults(self) -> Faults: ...
+
+    @property
+    def journal(self) -> Journal: ...
+
+    @property
+    def store(self) -> KeepsInvocations: ...
+
+    def now_iso(self) -> str: ...
+
+
+AccountT = TypeVar("AccountT", bound=RingingAccount)
+
+
+class RingSender(ABC, Generic[AccountT]):
     """Makes the webhook calls. `sleep` waits real seconds; `transport` is where the calls go."""
 
     timeout_seconds = 5.0
@@ -29,19 +52,13 @@ class RingSender(ABC):
     def __init__(
         self,
         helpdesk: str,
+        account: AccountT,
         *,
-        faults: Faults,
-        journal: Journal,
-        invocations: deque[Record],
-        now_iso: Callable[[], str],
         sleep: Callable[[float], Awaitable[None]],
         transport: Callable[[], httpx.AsyncBaseTransport] = AiohttpTransport,
     ) -> None:
         self._helpdesk = helpdesk
-        self._faults = faults
-        self._journal = journal
-        self._invocations = invocations
-        self._now_iso = now_iso
+        self._account = account
         self._sleep = sleep
         self._transport = transport
         self._client: httpx.AsyncClient | None = None
@@ -73,16 +90,16 @@ class RingSender(ABC):
             "webhook_id": target["id"],
             "status": "queued",
             "status_code": None,
-            "created_at": self._now_iso(),
+            "created_at": self._account.now_iso(),
             "payload": body.decode(),
             "attempts": [],
         }
-        self._invocations.append(invocation)
-        if self._faults.take("lose_rings"):
+        self._account.store.invocations.append(invocation)
+        if self._account.faults.take("lose_rings"):
             invocation["status"] = "lost"
             self._record(target, invocation, cause)
             return
-        for _ in range(2 if self._faults.is_on("double_rings") else 1):
+        for _ in range(2 if self._account.faults.is_on("double_rings") else 1):
             task = asyncio.get_running_loop().create_task(self._deliver(target, body, invocation, cause))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
@@ -92,7 +109,7 @@ class RingSender(ABC):
         """Try until it is taken or given up, and `_record` what became of it."""
 
     def _record(self, target: Record, invocation: Record, cause: str) -> None:
-        self._journal.record(
+        self._account.journal.record(
             source=self._helpdesk,
             target="deskbridge",
             summary=f"webhook: {invocation['status']}",

@@ -14,7 +14,7 @@ POSTPONE_SECONDS, MOST_POSTPONEMENTS = 3_600.0, 24
 OVERTAKEN_SECONDS = 1.0
 
 
-class Sender(RingSender):
+class Sender(RingSender[Account]):
     """Makes the webhook calls of one account's rules."""
 
     def __init__(
@@ -24,16 +24,7 @@ class Sender(RingSender):
         sleep: Callable[[float], Awaitable[None]],
         transport: Callable[[], httpx.AsyncBaseTransport] = AiohttpTransport,
     ) -> None:
-        super().__init__(
-            "freshdesk",
-            faults=account.faults,
-            journal=account.journal,
-            invocations=account.store.invocations,
-            now_iso=account.now_iso,
-            sleep=sleep,
-            transport=transport,
-        )
-        self._account = account
+        super().__init__("freshdesk", account, sleep=sleep, transport=transport)
         self._count = 0
 
     async def _deliver(self, target: Record, body: bytes, invocation: Record, cause: str) -> None:

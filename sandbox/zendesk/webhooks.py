@@ -30,7 +30,7 @@ def signature(secret: str, timestamp: str, body: bytes) -> str:
     return base64.b64encode(hmac.new(secret.encode(), timestamp.encode() + body, hashlib.sha256).digest()).decode()
 
 
-class Sender(RingSender):
+class Sender(RingSender[Account]):
     """Makes the webhook calls of one account."""
 
     timeout_seconds = TIMEOUT_SECONDS
@@ -42,16 +42,7 @@ class Sender(RingSender):
         sleep: Callable[[float], Awaitable[None]],
         transport: Callable[[], httpx.AsyncBaseTransport] = AiohttpTransport,
     ) -> None:
-        super().__init__(
-            "zendesk",
-            faults=account.faults,
-            journal=account.journal,
-            invocations=account.store.invocations,
-            now_iso=account.now_iso,
-            sleep=sleep,
-            transport=transport,
-        )
-        self._account = account
+        super().__init__("zendesk", account, sleep=sleep, transport=transport)
         self._outcomes: dict[str, deque[tuple[float, bool]]] = {}
         self._broken_until: dict[str, float] = {}
 
